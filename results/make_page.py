@@ -1,4 +1,4 @@
-"""Write docs/which-method.md from the run folders of the suites here: ``make results``.
+"""Write docs/which-method.md and its picture from the run folders of the suites here: ``make results``.
 
 ``python results/make_page.py RUNS`` reads ``RUNS/which-method``, ``RUNS/two-views`` and ``RUNS/end-to-end``, and keeps
 all figures in ``results/which-method.json``; without RUNS the page is written again from that record.
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from collecting import Figure, Line, Measured, collect
+from dot_plot import draw
 from page import page
 
 from cladewise.suites.reading import read_suite
@@ -21,6 +22,7 @@ from cladewise.suites.reading import read_suite
 HERE = Path(__file__).parent
 RECORD = HERE / "which-method.json"
 PAGE = HERE.parent / "docs" / "which-method.md"
+PICTURE = PAGE.parent / "pictures" / "which-method.svg"
 SUITES = {"which-method": "", "two-views": "two views on ", "end-to-end": "end to end on "}
 """Words before the name of a dataset that is still to be measured, by suite."""
 
@@ -32,12 +34,18 @@ def main(runs: Path | None) -> None:
         content = {name: [_as_record(data) for data in measured] for name, measured in found.items()}
         RECORD.write_text(json.dumps(content, separators=(",", ":")).replace('{"method"', '\n{"method"') + "\n")
     PAGE.write_text(from_record(), encoding="utf-8")
+    draw(recorded()[0], PICTURE)
+
+
+def recorded() -> list[list[Measured]]:
+    """The measured datasets of each suite."""
+    content = json.loads(RECORD.read_text(encoding="utf-8"))
+    return [[_measured(data) for data in content[name]] for name in SUITES]
 
 
 def from_record() -> str:
     """The page from the record of the figures."""
-    content = json.loads(RECORD.read_text(encoding="utf-8"))
-    probes, views, trained = found = [[_measured(data) for data in content[name]] for name in SUITES]
+    probes, views, trained = found = recorded()
     missing = [text for name, measured in zip(SUITES, found, strict=True) for text in _missing(name, measured)]
     return page(probes, views, trained, missing)
 

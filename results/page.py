@@ -82,8 +82,8 @@ def _advice(probes: Sequence[Measured]) -> str:
 def _best_for(goal: Goal, probes: Sequence[Measured]) -> str:
     """The three methods with the most significant wins over the baseline, with the mean of their differences."""
     scored = []
-    for method in _methods_of(probes):
-        found = [figure for data in probes if (figure := _own(data, method, goal.metric)) is not None]
+    for method in methods_of(probes):
+        found = [figure for data in probes if (figure := difference_of(data, method, goal.metric)) is not None]
         gains = [_gain(goal.metric, figure) for figure in found]
         wins, losses = sum(gain > 0 for gain in gains), sum(gain < 0 for gain in gains)
         if len(found) == len(probes) and method != BASELINE:
@@ -126,11 +126,20 @@ def _tally(probes: Sequence[Measured]) -> str:
         f"Significantly better (+) or worse ({MINUS}) than a flat softmax, or neither (·), one sign per set ({names}):"
     )
     rows = [["method", *(goal.heading for goal in GOALS)]]
-    for method in _methods_of(probes):
+    for method in methods_of(probes):
         if method != BASELINE:
-            signs = ["".join(_sign(goal.metric, _own(data, method, goal.metric)) for data in probes) for goal in GOALS]
+            signs = [
+                "".join(_sign(goal.metric, difference_of(data, method, goal.metric)) for data in probes)
+                for goal in GOALS
+            ]
             rows.append([f"`{method}`", *signs])
-    return f"{head}\n\n{_table(rows)}"
+    return f"{head}\n\n{_table(rows)}\n\n{_PICTURE}"
+
+
+_PICTURE = """![Differences of all methods from a flat softmax on the sets](pictures/which-method.svg)
+
+Differences from a flat softmax, each method with its own rules; filled marks are significant, and marks at the edge lie
+beyond it."""
 
 
 def _plain(probes: Sequence[Measured]) -> str:
@@ -213,8 +222,8 @@ def _failed(probes: Sequence[Measured]) -> str:
     for data in probes:
         worst = [
             (figure.difference, method)
-            for method in _methods_of([data])
-            if (figure := _own(data, method, "leaf_top1")) is not None and _gain("leaf_top1", figure) < 0
+            for method in methods_of([data])
+            if (figure := difference_of(data, method, "leaf_top1")) is not None and _gain("leaf_top1", figure) < 0
         ]
         if worst:
             texts = [f"`{method}` ({_points('leaf_top1', difference)})" for difference, method in sorted(worst)[:5]]
@@ -240,12 +249,14 @@ have no value per image, are compared by Welch's test over the seeds. A flat sof
 own answers by the first. The best of many figures is flattered by the choice among them; the signs per set are not."""
 
 
-def _own(data: Measured, method: str, metric: str) -> Figure | None:
+def difference_of(data: Measured, method: str, metric: str) -> Figure | None:
+    """The figure of a method with its own rules; its difference is that from the baseline with its own."""
     line = next((line for line in data.tables["own"] if line.method == method), None)
     return None if line is None else line.figures.get(metric)
 
 
-def _methods_of(probes: Sequence[Measured]) -> list[str]:
+def methods_of(probes: Sequence[Measured]) -> list[str]:
+    """All methods of some datasets, in the order of the suite."""
     return list(dict.fromkeys(line.method for data in probes for line in data.tables["own"]))
 
 

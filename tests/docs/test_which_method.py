@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -64,7 +66,7 @@ def tools() -> Any:
         import page
 
         yield type("Tools", (), {"collecting": collecting, "page": page, "make_page": make_page})
-        for name in ("collecting", "page", "make_page"):
+        for name in ("collecting", "dot_plot", "page", "make_page"):
             sys.modules.pop(name, None)
 
 
@@ -141,6 +143,17 @@ def test_a_page_has_every_method_and_rule(tools: Any, measured: tuple[Path, Any]
         assert name in text
     assert text.count("\n## ") == 8
     assert "nan" not in text
+
+
+def test_the_picture_has_a_mark_per_method_and_set(tools: Any, measured: tuple[Path, Any], tmp_path: Path) -> None:
+    twice = dataclasses.replace(measured[1], name="again")
+    tools.make_page.draw([measured[1], twice], tmp_path / "picture.svg")
+    drawn = (tmp_path / "picture.svg").read_text(encoding="utf-8")
+    assert {"photos", "again", "hace", "hab:fits_on=5-fold"} <= set(re.findall(r">([^<>]+)</text>", drawn))
+    assert ">flat-softmax</text>" not in drawn
+    kept = (ROOT / "docs" / "pictures" / "which-method.svg").read_text(encoding="utf-8")
+    probes = tools.make_page.recorded()[0]
+    assert {data.name for data in probes} | {"hxe", "lht"} <= set(re.findall(r">([^<>]+)</text>", kept))
 
 
 def test_the_page_is_made_from_the_record(tools: Any) -> None:
