@@ -8,6 +8,9 @@ from cladewise.records.resources import RESOURCE_TEXTS, column_text, resource_nu
 from cladewise.suites.entries import FigureEntry, TableEntry
 from cladewise.suites.suite import FEW_SHOT_PREFIX, Suite, few_shot_ways
 
+CONDITION_MARK = " | "
+"""Stands between a column and the condition that it is under, where conditions are side by side."""
+
 SHORT = {"majority_f1": "M-F1", "leaf_f1": "L-F1", "leaf_top1": "L-Top1", "ap": "AP", "ac": "AC"}
 """Names of these metrics in published tables."""
 
@@ -22,6 +25,7 @@ def column(name: str) -> MetricText:
         >>> column("leaf_f1").title, column("few_shot/5").title, column("seconds").title
         ('L-F1', '5-way', 'Seconds')
     """
+    name = name.partition(CONDITION_MARK)[0]
     for ways in few_shot_ways([name]):
         title = "intra-class" if ways == "intra" else f"{ways}-way"
         return MetricText(title, True, f"Accuracy over {title} few-shot episodes.")
@@ -65,8 +69,8 @@ def number(name: str, value: float) -> str:
         >>> number("top1", 0.51234), number("severity", 1.5), number("parameters", 7690.0)
         ('51.23', '1.500', '7,690')
     """
-    if name in RESOURCE_TEXTS:
-        return resource_number(name, value)
+    if is_cost(name):
+        return resource_number(name.partition(CONDITION_MARK)[0], value)
     return f"{in_unit(name, value):.{2 if column(name).is_share else 3}f}"
 
 
@@ -77,7 +81,17 @@ def is_cost(name: str) -> bool:
         >>> is_cost("seconds"), is_cost("top1")
         (True, False)
     """
-    return name in RESOURCE_TEXTS
+    return name.partition(CONDITION_MARK)[0] in RESOURCE_TEXTS
+
+
+def under_condition(name: str, condition: str) -> str:
+    """A column under a condition, which has its title and unit.
+
+    Example:
+        >>> under_condition("top1", "90% missing"), column(under_condition("top1", "90% missing")).title
+        ('top1 | 90% missing', 'Top-1')
+    """
+    return f"{name}{CONDITION_MARK}{condition}" if condition else name
 
 
 def level_of(name: str) -> str:

@@ -69,6 +69,7 @@ class SearchEntry:
         options: ``grid``: the options of each method are searched over the values of its paper. ``default``: they stay
             as they are, and the rate alone is searched.
         seed: Seed of every trial.
+        condition: Condition that the trials are trained under, for a suite with conditions; none by default.
     """
 
     metric: str = "ap"
@@ -76,6 +77,7 @@ class SearchEntry:
     refine: tuple[float, ...] = (0.33, 3.0)
     options: str = "grid"
     seed: int = 0
+    condition: str = ""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,6 +115,7 @@ class TableEntry:
         source: Table of a paper that it repeats.
         published: The figures of that table.
         rows: ``all`` combinations of methods and rules, or the ``published`` ones alone.
+        across: Whether a row is a method under all conditions, with a column for each, instead of a row for each.
     """
 
     name: str
@@ -126,6 +129,7 @@ class TableEntry:
     source: str = ""
     published: tuple[Published, ...] = ()
     rows: str = ALL
+    across: bool = False
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -226,6 +230,7 @@ class Variant:
         seeds: Runs of it at most, where it takes long; as many as the suite says by default.
         data: Names of the datasets that it is a row of, or ``all``.
         encoder: Label of a row whose trained encoder it takes, frozen, from the run with the same seed.
+        condition: Name of the condition that it is under; set by :meth:`Condition.of`.
     """
 
     name: str
@@ -239,6 +244,48 @@ class Variant:
     seeds: int = 0
     data: Chosen = ALL
     encoder: str = ""
+    condition: str = ""
+
+    @property
+    def plain(self) -> str:
+        """Its name without its condition."""
+        return self.name.removeprefix(f"{self.condition}, ") if self.condition else self.name
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Condition:
+    """Circumstances that every method and variant of a suite is trained under, such as missing labels.
+
+    Args:
+        name: What tables call it.
+        ablation: Settings of ``[ablation]``.
+        data: Names of the datasets that have it, or ``all``.
+    """
+
+    name: str
+    ablation: Mapping[str, Any] = dataclasses.field(default_factory=_none)
+    data: Chosen = ALL
+
+    def of(self, row: Variant, settings: str) -> Variant | None:
+        """A row of the suite under the condition; ``None`` if they have no dataset in common.
+
+        Args:
+            row: A method or variant.
+            settings: The row whose chosen learning rate and options it takes.
+
+        Example:
+            >>> half = Condition(name="50% missing", ablation={"label_levels": "1=0.5,2=0.5"}, data=("cars",))
+            >>> found = half.of(Variant(name="hace", method="hace"), "hace")
+            >>> found.name, found.plain, found.data
+            ('50% missing, hace', 'hace', ('cars',))
+        """
+        data = self.data if row.data == ALL else row.data if self.data == ALL else ()
+        if row.data != ALL and self.data != ALL:
+            data = tuple(name for name in row.data if name in self.data)
+        if not data:
+            return None
+        name, ablation = f"{self.name}, {row.name}", {**row.ablation, **self.ablation}
+        return dataclasses.replace(row, name=name, ablation=ablation, settings=settings, data=data, condition=self.name)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

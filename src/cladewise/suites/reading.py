@@ -18,6 +18,7 @@ from cladewise.suites.entries import (
     ALL,
     Changes,
     Chosen,
+    Condition,
     DataEntry,
     FewShotEntry,
     FigureEntry,
@@ -30,6 +31,7 @@ from cladewise.suites.hypernym_entries import HypernymEntry
 from cladewise.suites.suite import Suite
 
 Entry = TypeVar("Entry")
+Drawn = TypeVar("Drawn", TableEntry, FigureEntry)
 
 BUNDLED = Path(__file__).parent
 
@@ -66,9 +68,15 @@ def read_suite(name: str | PathLike[str]) -> Suite:
 def _suite(content: dict[str, Any], path: Path) -> Suite:
     at = path.name
     own = {f.name for f in dataclasses.fields(Suite)} - {"name", "tables", "variants", "figures", "fixed"}
-    _known(content, own | {"table", "variant", "figure"}, at)
+    _known(content, own | {"table", "variant", "figure", "condition"}, at)
     variants = _entries(Variant, content, "variant", at)
+    for variant in variants:
+        if variant.condition:
+            raise InputError(
+                "a [[condition]] for all rows", f"condition = {variant.condition!r}", at=f"{at} [[variant]]"
+            )
     names: Any = content.get("methods", ALL)
+    labels = tuple(dict.fromkeys([*_method_specs(names, f"{at} methods"), *(variant.name for variant in variants)]))
     parts: dict[str, Any] = {
         "data": _entries(DataEntry, content, "data", at),
         "few_shot": _entries(FewShotEntry, content, "few_shot", at),
@@ -76,17 +84,59 @@ def _suite(content: dict[str, Any], path: Path) -> Suite:
         "tables": tuple(_table(entry, f"{at} [[table]]") for entry in _listed(content, "table", at)),
         "figures": _entries(FigureEntry, content, "figure", at),
         "variants": variants,
-        "methods": tuple(
-            dict.fromkeys([*_method_specs(names, f"{at} methods"), *(variant.name for variant in variants)])
-        ),
+        "methods": labels,
         "search": _entry(SearchEntry, content["search"], f"{at} [search]") if "search" in content else None,
         "smoke": _entry(Changes, content.get("smoke", {}), f"{at} [smoke]"),
         "features": _features(content.get("features", {}), f"{at} [features]"),
     }
-    rest = {key: value for key, value in content.items() if key not in {*parts, "table", "figure", "variant"}}
+    if conditions := _entries(Condition, content, "condition", at):
+        parts |= _under_conditions(conditions, labels, variants, parts, at)
+    extra = {"table", "figure", "variant", "condition"}
+    rest = {key: value for key, value in content.items() if key not in {*parts, *extra}}
     suite = _entry(Suite, {"title": path.stem, **rest, "name": path.stem}, at, made=parts)
     check(suite, at)
     return suite
+
+
+def _under_conditions(
+    conditions: tuple[Condition, ...],
+    labels: tuple[str, ...],
+    variants: tuple[Variant, ...],
+    parts: Mapping[str, Any],
+    at: str,
+) -> dict[str, Any]:
+    """The parts of a suite whose rows are its methods and variants under every condition, and not by themselves."""
+    search: SearchEntry | None = parts["search"]
+    searched = search.condition if search else ""
+    known = list(dict.fromkeys(condition.name for condition in conditions))
+    if searched and searched not in known:
+        expected = f"a condition of the suite: {', '.join(known)}"
+        raise InputError(expected, repr(searched), at=f"{at} [search]", advice=nearest(searched, known))
+    made: list[Variant] = []
+    for condition in conditions:
+        if not condition.name:
+            raise InputError("a name for every [[condition]]", "none", at=at)
+        for label in labels:
+            named = [variant for variant in variants if variant.name == label]
+            for row in named or [Variant(name=label, method=label)]:
+                settings = row.settings or row.method
+                found = condition.of(row, f"{searched}, {settings}" if searched else settings)
+                made += [found] if found else []
+    rows = tuple(dict.fromkeys(row.name for row in made))
+
+    def expanded(entry: Drawn) -> Drawn:
+        if entry.methods == ALL:
+            return entry
+        under = [row.name for label in entry.methods for row in made if label in (row.plain, row.name)]
+        unknown = [label for label in entry.methods if label not in {*labels, *rows}]
+        return dataclasses.replace(entry, methods=tuple(dict.fromkeys([*under, *unknown])))
+
+    return {
+        "methods": rows,
+        "variants": (*variants, *made),
+        "tables": tuple(map(expanded, parts["tables"])),
+        "figures": tuple(map(expanded, parts["figures"])),
+    }
 
 
 def _features(values: Any, at: str) -> Changes:

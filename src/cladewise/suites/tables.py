@@ -12,7 +12,16 @@ from cladewise import engine
 from cladewise.atomic import write_text
 from cladewise.records import Resources, read_evaluation, read_resources
 from cladewise.statistics import Spread, mean_and_sd
-from cladewise.suites.columns import column, in_unit, is_cost, number, out_of_unit, title_of
+from cladewise.suites.columns import (
+    CONDITION_MARK,
+    column,
+    in_unit,
+    is_cost,
+    number,
+    out_of_unit,
+    title_of,
+    under_condition,
+)
 from cladewise.suites.entries import TableEntry
 from cladewise.suites.jobs import evaluation_path, few_shot_accuracies
 from cladewise.suites.spreads import ENDS, csv_text, markdown_lines, seeds_note, spread_cells, with_deviation
@@ -42,6 +51,8 @@ class Row:
 
 def table_rows(suite: Suite, table: TableEntry, runs: Mapping[str, Sequence[engine.Run]], split: str) -> list[Row]:
     """The rows of a table; combinations that no run could have are left out."""
+    if table.across:
+        return _rows_across(suite, table, runs, split)
     rows: list[Row] = []
     for method in suite.methods_of(table):
         for infer, decide in suite.rules_after(method, table):
@@ -49,6 +60,32 @@ def table_rows(suite: Suite, table: TableEntry, runs: Mapping[str, Sequence[engi
             if rules:
                 rows.append(Row(method, *rules, values, _published(suite, table, method, infer, decide)))
     return rows
+
+
+def _rows_across(suite: Suite, table: TableEntry, runs: Mapping[str, Sequence[engine.Run]], split: str) -> list[Row]:
+    """Rows that are a method under all conditions, with the columns of :func:`columns_across`."""
+    rows: dict[tuple[str, str, str], Row] = {}
+    for label in suite.methods_of(table):
+        variant = suite.variant(label)
+        for infer, decide in suite.rules_after(label, table):
+            values, rules = row_values(suite, table.columns, runs[label], split, label, infer, decide)
+            if rules:
+                under = {under_condition(name, variant.condition): value for name, value in values.items()}
+                row = rows.get((variant.plain, infer, decide))
+                before = dict(row.values) if row else {}
+                rows[variant.plain, infer, decide] = Row(variant.plain, *rules, {**before, **under})
+    return list(rows.values())
+
+
+def spread_out(suite: Suite, table: TableEntry) -> TableEntry:
+    """The table with the columns that it has: where conditions are side by side, every column under each of them."""
+    if not table.across:
+        return table
+    names = list(dict.fromkeys(suite.variant(label).condition for label in suite.methods_of(table)))
+    heads = table.headings or [title_of(name) for name in table.columns]
+    columns = [under_condition(name, condition) for name in table.columns for condition in names]
+    headings = [condition if len(heads) == 1 else f"{head}, {condition}" for head in heads for condition in names]
+    return dataclasses.replace(table, columns=tuple(columns), headings=tuple(headings))
 
 
 def row_values(
@@ -93,12 +130,14 @@ def gaps(table: TableEntry, rows: Sequence[Row]) -> list[str]:
     """Sentences about columns of a table without any value."""
     if not rows:
         return ["no run has any of its rows"]
-    empty = [name for name in table.columns if not any(name in row.values for row in rows)]
+    present = {name.partition(CONDITION_MARK)[0] for row in rows for name in row.values}
+    empty = [name for name in table.columns if name not in present]
     return [f"no row has a value of {' or '.join(empty)}"] if empty else []
 
 
 def write_table(folder: Path, suite: Suite, table: TableEntry, rows: Sequence[Row]) -> list[Path]:
     """Write a table as Markdown and as CSV."""
+    table = spread_out(suite, table)
     paths = [folder / f"{table.name}.md", folder / f"{table.name}.csv"]
     write_text(paths[0], as_markdown(suite, table, rows))
     write_text(paths[1], as_csv(table, rows))

@@ -1,0 +1,174 @@
+"""Conditions: every row of a suite under each of them, a search under one, and tables with conditions side by side."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from cladewise import InputError, Taxonomy, methods, suites
+from cladewise.datasets.relabelling import level_shares
+from cladewise.engine import Run
+from cladewise.records import read_evaluation
+from cladewise.statistics import mean_and_sd
+from cladewise.suites import jobs, read_suite, running
+
+SMALL = """
+title = "Colours"
+seeds = 2
+methods = ["flat-softmax", "taxon-ssl:embedding=0"]
+
+[data]
+name = "photos"
+search = 0.3
+
+[backbone]
+name = "test_resnet"
+pretrained = false
+image_size = 24
+freeze = true
+
+[training]
+epochs = 2
+batch_size = 16
+workers = 0
+
+[search]
+metric = "hit@1"
+lr = [0.01, 0.1]
+refine = []
+condition = "half"
+
+[[variant]]
+name = "smooth"
+method = "flat-softmax"
+training = { epochs = 1 }
+
+[[condition]]
+name = "all fine"
+
+[[condition]]
+name = "half"
+ablation = { label_levels = "1=0.5,2=0.5" }
+
+[[table]]
+name = "side-by-side"
+title = "Side by side"
+decisions = ["levels", "consistent"]
+columns = ["top1", "severity"]
+across = true
+
+[[table]]
+name = "one-below-another"
+title = "One below another"
+methods = ["smooth", "half, flat-softmax"]
+decisions = ["levels"]
+columns = ["top1", "cpu_seconds"]
+"""
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with photographs, a cache and a suite; its benchmark writes no report."""
+    random = np.random.default_rng(0)
+    for label, colour in {"warm/red": (200, 30, 30), "warm/orange": (220, 130, 20), "cold": (20, 20, 160)}.items():
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(10):
+            noise = random.normal(0, 40, (24, 24, 3))
+            image = Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8))
+            image.save(tmp_path / "photos" / label / f"{number}.png")
+    (tmp_path / "small.toml").write_text(SMALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CLADEWISE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(running, "compare", lambda _, out, **__: out)
+    jobs._open_data.cache_clear()
+    return tmp_path
+
+
+def table(folder: Path, name: str) -> list[dict[str, str]]:
+    with (folder / "out" / "photos" / f"{name}.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_rows_are_everything_under_every_condition_and_rates_are_searched_under_one(here: Path) -> None:
+    suite = read_suite("small.toml")
+    plain = ["flat-softmax", "taxon-ssl:embedding=0", "smooth"]
+    assert suite.methods == tuple(f"{under}, {row}" for under in ("all fine", "half") for row in plain)
+    assert suite.searched == ("half, flat-softmax", "half, taxon-ssl:embedding=0")
+    assert suite.settings_of("all fine, smooth") == "half, flat-softmax"
+    resolved = suite.resolved("photos", "half, smooth")
+    assert (resolved.training.epochs, resolved.ablation.label_levels) == (1, "1=0.5,2=0.5")
+    assert suite.resolved("photos", "all fine, smooth").ablation.label_levels == ""
+    assert suite.methods_of(suite.tables[1]) == ("all fine, smooth", "half, smooth", "half, flat-softmax")
+
+
+def test_conditions_side_by_side_are_the_means_of_their_runs_and_a_second_call_trains_nothing(here: Path) -> None:
+    written = suites.benchmark("small.toml", progress=False, out="out")
+    rows = table(here, "side-by-side")
+    keys = [(row["method"], row["decision"]) for row in rows]
+    both = ("levels", "consistent")
+    assert keys == [(row, rule) for row in ("flat-softmax", "taxon-ssl:embedding=0", "smooth") for rule in both]
+    across = [f"{metric} | {under}" for metric in ("top1", "severity") for under in ("all fine", "half")]
+    assert [name for name in rows[0] if " | " in name and not name.endswith(("_sd", "_seeds"))] == across
+    runs = here / "out" / "photos" / "runs"
+    for folder, under in (("all-fine-smooth", "all fine"), ("half-smooth", "half")):
+        opened = [Run.open(runs / f"{folder}-{seed}") for seed in (0, 1)]
+        found = [read_evaluation(run.folder.evaluation("test", "none", "consistent")).value("top1") for run in opened]
+        (row,) = (row for row in rows if (row["method"], row["decision"]) == ("smooth", "consistent"))
+        assert float(row[f"top1 | {under}"]) == pytest.approx(mean_and_sd(found).mean)
+    assert {row["method"] for row in table(here, "one-below-another")} == {
+        "all fine, smooth",
+        "half, smooth",
+        "half, flat-softmax",
+    }
+    page = (here / "out" / "photos" / "side-by-side.md").read_text()
+    assert "| method | decision | Top-1, all fine | Top-1, half | Severity, all fine | Severity, half |" in page
+    before = {path: path.stat().st_mtime_ns for path in runs.rglob("model.safetensors")}
+    assert suites.benchmark("small.toml", progress=False, out="out") == written
+    assert {path: path.stat().st_mtime_ns for path in runs.rglob("model.safetensors")} == before
+    assert len(before) == 12
+
+
+MISTAKES = {
+    "unknown": ('condition = "half"', 'condition = "hlaf"', "a condition of the suite: all fine, half, but got 'hlaf'"),
+    "nameless": ('name = "all fine"', "", r"name in wrong.toml \[\[condition\]\], but got none"),
+    "empty": ('name = "all fine"', 'name = ""', r"a name for every \[\[condition\]\], but got none"),
+    "shares": ('"1=0.5,2=0.5"', '"1=0.5,2=0.4"', r"with sum 1, but got 1: 0.5, 2: 0.4 .sum 0.9. at variant half"),
+    "row": ('"half, flat-softmax"', '"half, hace"', "one of the suite's methods: all fine, flat-softmax"),
+    "variant": ('method = "flat-softmax"\n', 'method = "flat-softmax"\ncondition = "half"\n', "for all rows"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_what_a_condition_cannot_be_is_told(here: Path, mistake: str) -> None:
+    old, new, message = MISTAKES[mistake]
+    assert old in SMALL
+    (here / "wrong.toml").write_text(SMALL.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        suites.benchmark("wrong.toml", progress=False, out="out")
+
+
+LEVELS = {
+    "grocery-store": ["category", "coarse", "fine"],
+    "emoji-food-animals": ["group", "subgroup", "emoji"],
+}
+UNDER_ANOTHER_NAME = {"vanilla-single", "hs", "coarse-cross-entropy"}
+"""Methods of the same model as another, which the same rules judge alike."""
+
+
+@pytest.mark.parametrize("data", LEVELS)
+def test_free_grained_has_every_method_with_the_stated_shares_of_fine_labels(data: str) -> None:
+    here = read_suite("free-grained").on(data)
+    rows = [here.variant(label) for label in here.methods]
+    assert {row.method.partition(":")[0] for row in rows} == set(methods.available()) - UNDER_ANOTHER_NAME
+    tree = Taxonomy.from_paths([("a", "b", "c")], level_names=LEVELS[data])
+    for missing in (0, 10, 30, 50, 70, 90):
+        under = [row for row in rows if row.condition == (f"{missing}% missing" if missing else "none missing")]
+        assert len(under) == len(rows) / 6
+        (levels,) = {here.resolved(data, row.name).ablation.label_levels for row in under}
+        left = missing / 200
+        expected = {1: left, 2: left, 3: 1 - missing / 100} if missing else {}
+        assert (level_shares(levels, tree) if levels else {}) == pytest.approx(expected)
