@@ -7,6 +7,7 @@ from cladewise.heads.embedding_layer import EmbeddedHead, Embedding, embedded_he
 from cladewise.heads.energy import EnergyHead, ImageMap, LabelEdges, label_vectors_of
 from cladewise.heads.head import Head, LinearHead, leaf_softmax_head, node_logit_head
 from cladewise.heads.image_text import ImageTextHead, TextClassifierHead
+from cladewise.heads.joint_softmax import JointSoftmaxHead
 from cladewise.heads.level_classifiers import LevelClassifierHead, finer_parts_head, level_sizes, towers_head
 from cladewise.heads.poincare_classes import PoincareClasses
 from cladewise.heads.text_tower import TextTower
@@ -22,6 +23,7 @@ __all__ = [
     "Head",
     "ImageMap",
     "ImageTextHead",
+    "JointSoftmaxHead",
     "LabelEdges",
     "LevelClasses",
     "LevelClassifierHead",

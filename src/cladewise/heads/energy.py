@@ -12,7 +12,7 @@ from cladewise.embeddings import Geometry, LabelSpace, NegativeSampler, closure_
 from cladewise.embeddings.negatives import Strategy
 from cladewise.heads.head import Head
 from cladewise.ops import at_least_float
-from cladewise.predictions import LevelEnergies
+from cladewise.predictions import LevelEnergies, Prediction
 from cladewise.taxonomy import Taxonomy
 
 LABEL_EDGES = 64
@@ -111,7 +111,7 @@ class EnergyHead(Head):
     def represent(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, "batch dim"]:
         return self.image_vectors(features)
 
-    def forward(self, features: Float[Tensor, "batch feature"]) -> LevelEnergies:
+    def forward(self, features: Float[Tensor, "batch feature"]) -> Prediction:
         images = self.image_vectors(features)
         with torch.autocast(features.device.type, enabled=False):
             energy = self.geometry.pairwise_energy(self.label_vectors(), images).T

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from cladewise import ops
@@ -30,6 +30,13 @@ class MaxMarginEnergyLoss(Loss):
     target are unlabelled and do not contribute. The loss of the root is 0. Where labels have several parents, ancestors
     and descendants through any of them count.
 
+    In a level of a thousand labels the few that an image is mistaken for are lost in that mean. With a ``hardness``
+    h > 0 it is a weighted mean, with weights :math:`e^{-h E(u, x)}` that are normalised in each level and constants to
+    the gradient: the nearest labels carry the push, however many there are. The other two options depend on the number
+    :math:`n_k` of labels of level k, with :math:`n_1` at the coarsest: :math:`\gamma_k = \gamma\,(n_1 / n_k)^q`
+    (``margin_power``), and a factor of the level's mean, :math:`(n_k / n_1)^p` (``push_power``). All three are 0 by
+    default, which is the published loss.
+
     The logits are *minus* the energies of all nodes but the root, as in
     :class:`~cladewise.predictions.LevelEnergies`. Energies are at least 0.
 
@@ -39,6 +46,9 @@ class MaxMarginEnergyLoss(Loss):
         num_negatives: m, >= 0.
         negatives: ``pick-per-level`` or ``uniform``.
         temperature: Temperature of the :meth:`prediction`; the loss does not depend on it.
+        hardness: h, per unit of the energy, >= 0.
+        margin_power: q, >= 0.
+        push_power: p, >= 0; without effect on ``uniform`` negatives, which have no levels.
 
     Raises:
         InputError: A number is negative, or the choice of negatives is unknown.
@@ -48,6 +58,9 @@ class MaxMarginEnergyLoss(Loss):
         >>> loss = MaxMarginEnergyLoss(t, margin=1.0, num_negatives=2)
         >>> loss(-torch.tensor([[0.0, 0.5, 0.25]]), torch.tensor([2]))  # 0.5, and 2 * 2 * (1 - 0.25)
         tensor([3.5000])
+        >>> other = MaxMarginEnergyLoss(t, margin=1.0, num_negatives=2, negatives="uniform", hardness=4.0)
+        >>> other(-torch.tensor([[0.0, 0.5, 0.25]]), torch.tensor([3])).round(decimals=4)  # e^0 against e^-2
+        tensor([2.1308])
 
     References: Dhall et al., Hierarchical image classification using entailment cone embeddings, CVPRW 2020,
         arXiv:2004.03459, Eq. 1 and section 4.3. The paper samples five negatives that replace the label and five
@@ -55,6 +68,9 @@ class MaxMarginEnergyLoss(Loss):
     """
 
     _group: Tensor
+    _rank: Tensor
+    _margin_factors: Tensor
+    _pushes: Tensor
 
     def __init__(
         self,
@@ -64,18 +80,28 @@ class MaxMarginEnergyLoss(Loss):
         num_negatives: float = 5.0,
         negatives: Strategy = "pick-per-level",
         temperature: float = 0.1,
+        hardness: float = 0.0,
+        margin_power: float = 0.0,
+        push_power: float = 0.0,
     ) -> None:
         super().__init__(taxonomy)
         check_choice(negatives, get_args(Strategy), "negatives")
-        for value, what in ((margin, "a margin"), (num_negatives, "a number of negatives")):
+        numbers = {"a margin": margin, "a number of negatives": num_negatives, "a hardness": hardness}
+        for what, value in {**numbers, "a margin_power": margin_power, "a push_power": push_power}.items():
             if not 0 <= value < float("inf"):
                 raise InputError(f"{what} of at least 0", value)
         self.margin, self.num_negatives, self.negatives = margin, num_negatives, negatives
-        self.temperature = temperature
+        self.temperature, self.hardness = temperature, hardness
         level = torch.as_tensor(taxonomy.level[1:].copy(), dtype=torch.int64)
-        rank = level.unique(return_inverse=True)[1] if negatives == "pick-per-level" else torch.zeros_like(level)
+        by_level, sizes = level.unique(return_inverse=True, return_counts=True)[1:]
+        growth = sizes / sizes[:1]
+        rank = by_level if negatives == "pick-per-level" else torch.zeros_like(level)
         group = nn.functional.one_hot(rank) if len(rank) else rank[:, None]
+        pushes = growth**push_power if negatives == "pick-per-level" else growth[:1]
         self.register_buffer("_group", group.float(), persistent=False)  # [label, group]
+        self.register_buffer("_rank", rank, persistent=False)
+        self.register_buffer("_margin_factors", growth[by_level] ** -margin_power, persistent=False)  # [label]
+        self.register_buffer("_pushes", pushes, persistent=False)  # [group]
 
     @property
     def num_outputs(self) -> int:
@@ -101,9 +127,23 @@ class MaxMarginEnergyLoss(Loss):
             true = true.index_add(0, image, energy[image, above - 1])
             count_true = count_true + torch.bincount(image, minlength=node.numel())
             other[image, above], other[place, below] = False, False
-        other = other[:, 1:].to(energy.dtype)
+        other = other[:, 1:]
         group = self._group.to(energy)
-        count = other @ group
-        lacking = (torch.relu(self.margin - energy) * other) @ group / count.clamp_min(1.0)
-        false = lacking.sum(1) / (count > 0).sum(1).clamp_min(1)
+        weight = self._weights(energy, other)
+        count = weight @ group  # at least 1 where there is a negative edge
+        lacking = torch.relu(self.margin * self._margin_factors.to(energy) - energy) * weight
+        false = (lacking @ group * self._pushes.to(energy) / count.clamp_min(1.0)).sum(1)
+        false = false / (count > 0).sum(1).clamp_min(1)
         return (true + self.num_negatives * count_true * false).reshape(target.shape)
+
+    @torch.no_grad()
+    def _weights(
+        self, energy: Float[Tensor, "image label"], other: Bool[Tensor, "image label"]
+    ) -> Float[Tensor, "image label"]:
+        """The weight of each negative edge in the mean of its group, 1 for the nearest; 0 for other labels."""
+        if not self.hardness:
+            return other.to(energy.dtype)
+        energy = torch.where(other, energy, torch.inf)
+        rank = self._rank.to(energy.device).expand_as(energy)
+        least = energy.new_full((len(energy), self._group.shape[1]), torch.inf).scatter_reduce(1, rank, energy, "amin")
+        return torch.exp(-self.hardness * (energy - least.gather(1, rank)).nan_to_num(nan=torch.inf))

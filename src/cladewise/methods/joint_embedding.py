@@ -33,6 +33,13 @@ class JointEmbeddingMethod(Method):
         "pick-per-level", "sampling of false edges: uniform over levels, or over all labels"
     )
     num_negatives: int = option(50, "false edges for every true one, >= 1", grid=(10, 50))
+    hardness: float = option(
+        0.0, "weight exp(-hardness E) of a false edge of an image among those of its level, >= 0; 0: all weigh the same"
+    )
+    margin_power: float = option(
+        0.0, "q >= 0: the margin of an image's false edges to a level of n labels is margin (n_1 / n)^q"
+    )
+    push_power: float = option(0.0, "p >= 0: an image has num_negatives (n / n_1)^p false edges to a level of n labels")
     image_share: float = option(0.5, "share of the false edges with an image at one end; the rest connect labels")
     labels: Literal["label-only", "random"] = option(
         "label-only", "initial label vectors: an embedding of the tree alone, or random"
@@ -60,6 +67,9 @@ class JointEmbeddingMethod(Method):
         for name in ("dim", "num_negatives"):
             if getattr(self, name) < 1:
                 raise InputError("at least 1", getattr(self, name), at=name)
+        for name in ("hardness", "margin_power", "push_power"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise InputError("at least 0", getattr(self, name), at=name)
         if not self.label_rate > 0:
             raise InputError("a rate above 0", self.label_rate, at="label_rate")
 
@@ -100,6 +110,9 @@ class JointEmbeddingMethod(Method):
             num_negatives=self.image_share * self.num_negatives,
             negatives=self.negatives,
             temperature=self.temperature,
+            hardness=self.hardness,
+            margin_power=self.margin_power,
+            push_power=self.push_power,
         )
 
     def decision(self) -> Decision:
