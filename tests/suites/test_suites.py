@@ -269,6 +269,28 @@ def test_grids_leave_out_what_a_spec_fixes() -> None:
     assert [name for name, _ in option_grids("hxe")] == ["alpha"]
 
 
+def test_a_suite_states_the_options_to_search(here: Path) -> None:
+    suite = read_suite(changed(here, "[search]", "[search]\ngrid = { label_smoothing = [0.1, 0.3] }"))
+    tried: dict[str, list[Settings]] = {}
+
+    def measure(trials: Mapping[str, list[Settings]]) -> dict[str, dict[Settings, float | None]]:
+        for method, wanted in trials.items():
+            tried.setdefault(method, []).extend(wanted)
+        return {m: {s: dict(s.options).get("label_smoothing", 0.2) for s in wanted} for m, wanted in trials.items()}
+
+    chosen = search(suite, measure)
+    assert dict(chosen["flat-softmax"].settings.options) == {"label_smoothing": 0.3}
+    assert {dict(one.options).get("label_smoothing") for one in tried["flat-softmax"]} == {None, 0.1, 0.3}
+    assert not any(one.options for one in tried["hace:dilution=0.5"])  # it has no such option: the rate alone
+    for grid, text in (
+        ("{ dilution = [0.1] }", "grid to have options of methods that are searched, but got dilution"),
+        ("{ label_smoothing = 0.1 }", r"a list of values of label_smoothing in grid, but got 0\.1"),
+        ("{ label_smoothing = ['a'] }", "label_smoothing"),
+    ):
+        with pytest.raises(InputError, match=text):
+            read_suite(changed(here, "[search]", f"[search]\ngrid = {grid}"))
+
+
 WAYS_TO_SCORE = {
     *("flat-softmax", "hxe", "soft-labels", "hace", "hace-smooth", "hace-soft", "conditional-softmax"),
     *("conditional-sigmoid", "multilabel-focal", "ps-softmax", "deep-rtc", "soft-max-margin", "descendant-softmax"),

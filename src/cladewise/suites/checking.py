@@ -20,6 +20,7 @@ from cladewise.suites.folders import data_folder, folder_name
 from cladewise.suites.hypernym_entries import check_hypernyms
 from cladewise.suites.lighter import features_search
 from cladewise.suites.places import within
+from cladewise.suites.search import option_grids
 from cladewise.suites.suite import Suite, on_data
 
 
@@ -43,6 +44,7 @@ def check(suite: Suite, at: str) -> None:
     if suite.search is not None:
         with within(f"{at} [search]"):
             _check_search(suite.search)
+            _check_grid(suite, suite.search)
     _check_changes(suite, at)
     _check_unique(map(folder_name, suite.methods), "names that make different folders", f"{at} methods")
     for variant in suite.variants:
@@ -126,6 +128,22 @@ def _check_search(entry: SearchEntry) -> None:
         raise InputError("learning rates above 0 in lr", list(entry.lr))
     if entry.options not in ("grid", "default"):
         raise InputError("options to be grid or default", repr(entry.options))
+    for option, values in entry.grid.items():
+        if not isinstance(values, list) or not values:
+            raise InputError(f"a list of values of {option} in grid", repr(values))
+
+
+def _check_grid(suite: Suite, entry: SearchEntry) -> None:
+    """Check that every option of the grid is one of a method of the suite, and that the method takes its values."""
+    unused = set(entry.grid)
+    for label in dict.fromkeys(label for data in suite.data for label in suite.on(data.name).searched):
+        for option, values in option_grids(suite.variant(label).method, entry.grid):
+            unused.discard(option)
+            name, given = parse_spec(methods.available(), "method", suite.variant(label).method)
+            for value in values:
+                methods.make(name, **{**given, option: value})
+    if unused:
+        raise InputError("grid to have options of methods that are searched", ", ".join(sorted(unused)))
 
 
 def _check_changes(suite: Suite, at: str) -> None:

@@ -68,6 +68,8 @@ class SearchEntry:
         refine: Factors of the best rate that are tried in the end.
         options: ``grid``: the options of each method are searched over the values of its paper. ``default``: they stay
             as they are, and the rate alone is searched.
+        grid: Values of options to try, by option, in place of those of the papers; with ``options = "grid"``. Then all
+            other options stay as they are. A method without an option, or whose spec fixes it, skips it.
         seed: Seed of every trial.
         condition: Condition that the trials are trained under, for a suite with conditions; none by default.
     """
@@ -76,6 +78,7 @@ class SearchEntry:
     lr: tuple[float, ...] = (0.001, 0.01, 0.1, 1.0)
     refine: tuple[float, ...] = (0.33, 3.0)
     options: str = "grid"
+    grid: Mapping[str, Any] = dataclasses.field(default_factory=_none)
     seed: int = 0
     condition: str = ""
 

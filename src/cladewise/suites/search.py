@@ -57,7 +57,7 @@ def search(suite: Suite, measure: Callable[[Trials], Measured]) -> dict[str, Cho
     run({method: [Settings(lr) for lr in entry.lr] for method in suite.searched})
     for _ in range(MOST_EXTENSIONS):
         run({m: _beyond(best(m), known[m], entry.lr) for m in suite.searched})
-    grids = {label: option_grids(suite.variant(label).method) for label in suite.searched}
+    grids = {label: option_grids(suite.variant(label).method, entry.grid) for label in suite.searched}
     for place in range(max(map(len, grids.values())) if entry.options == "grid" else 0):
         due = {method: of[place] for method, of in grids.items() if place < len(of)}
         run({m: [_with(best(m), option, value) for value in values] for m, (option, values) in due.items()})
@@ -72,18 +72,25 @@ def _stated(suite: Suite, label: str) -> Settings:
     return Settings(suite.resolved(data.name, label).training.lr)
 
 
-def option_grids(method: str) -> list[tuple[str, tuple[Any, ...]]]:
+def option_grids(method: str, stated: Mapping[str, Any] | None = None) -> list[tuple[str, tuple[Any, ...]]]:
     """The options of a method that are searched, each with its values; those that its spec fixes are not.
+
+    Args:
+        method: Spec of the method.
+        stated: Values to try, by option, in place of those of the papers.
 
     Example:
         >>> option_grids("hace")
         [('dilution', (0.2, 0.5, 0.7))]
         >>> option_grids("hace:dilution=0.5")
         []
+        >>> option_grids("hace", {"smoothing": [0.0, 0.1], "margin": [0.1, 1.0]})
+        [('smoothing', (0.0, 0.1))]
     """
     name, fixed = parse_spec(methods.available(), "method", method)
     fields = options_of(methods.available()[name])
-    return [(k, f.metadata["grid"]) for k, f in fields.items() if f.metadata.get("grid") and k not in fixed]
+    grids = stated or {key: field.metadata["grid"] for key, field in fields.items() if field.metadata.get("grid")}
+    return [(key, tuple(values)) for key, values in grids.items() if key in fields and key not in fixed]
 
 
 def _with(settings: Settings, option: str, value: Any) -> Settings:
