@@ -2,15 +2,14 @@
 
     python benchmarks/taxonomy_share.py --rounds 7
 
-A step is the encoder forward and backward, the head, the loss and the update of all weights by the method's optimiser, as
-in training. Heads and losses are timed on fixed features, forward, backward and update, all in one process and in
-alternation; the encoder's forward and backward are timed in the same rounds. The share of a method is
+A step is the encoder forward and backward, the head, the loss and the update of all weights by the optimiser of the
+method, as in training. Heads and losses are timed on fixed features, forward, backward and update, all in one process
+and in alternation; the encoder's forward and backward are timed in the same rounds. The share of a method is
 
     (its head, loss and update - those of a flat softmax) / (encoder + head, loss and update of a flat softmax)
 
-within a round, in processor time; the table gives the median with the smallest and largest, and the ratio of a method to
-a flat softmax without the encoder. The tree is synthetic:
-five levels, the last of them with 10,000 leaves.
+within a round, in processor time; the table gives the median with the smallest and largest, and the ratio of a method
+to a flat softmax without the encoder. The tree is synthetic: five levels, the last of them with 10,000 leaves.
 """
 
 from __future__ import annotations

@@ -40,21 +40,21 @@ class JointSoftmaxMethod(Method):
     uses_further_parents: ClassVar[bool] = True
 
     geometry: Literal["hyperbolic", "euclidean", "order"] = option("hyperbolic", "geometry of the label vectors")
-    aperture: float = option(0.1, "K of cones: at norm r they open by an angle of sine K / r, times 1 - r^2 in the ball")
+    aperture: float = option(
+        0.3, "K of cones: at norm r they open by an angle of sine K / r; in the ball times 1 - r^2"
+    )
     dim: int = option(100, "dimensions of the space")
     similarity: Literal["cosine", "energy"] = option(
         "cosine", "what the softmax is of: cosines of the label and image vectors, or minus the energies"
     )
     scale: float = option(10.0, "initial scale of the similarities, in (0, 100]")
-    label_weight: float = option(1.0, "weight of the loss of edges between labels, >= 0", grid=(0.1, 1.0))
-    margin: float = option(1.0, "least energy of a false edge, >= 0", grid=(0.1, 1.0))
+    label_weight: float = option(1.0, "weight of the loss of edges between labels, >= 0")
+    margin: float = option(0.1, "least energy of a false edge, >= 0")
     num_negatives: float = option(25.0, "false edges for every edge between labels, >= 0")
     negatives: Literal["pick-per-level", "uniform"] = option(
         "pick-per-level", "sampling of false edges: uniform over levels, or over all labels"
     )
-    label_rate: float = option(
-        0.3, "learning rate of the labels relative to that of the image map, > 0", grid=(0.1, 0.3, 1.0)
-    )
+    label_rate: float = option(0.3, "learning rate of the labels relative to that of the image map, > 0")
     label_epochs: int = option(0, "epochs of an initial embedding of the tree alone; 0: random initial vectors")
 
     def __post_init__(self) -> None:
