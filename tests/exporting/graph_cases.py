@@ -109,6 +109,7 @@ def inferences() -> dict[str, Inference]:
         i.ProHOC(root=0.5),
         i.ProHOC("complement"),
         i.Subset([1]),
+        i.LogitAdjustment(),
         i.chain(i.Subset([1]), i.Diffusion()),
         *(i.Calibrate(kind, by) for kind in ("temperature", "isotonic", "beta") for by in ("all", "level")),
         i.DifferentiableDiffusion(epochs=1),

@@ -37,7 +37,7 @@ class TaxoNetMethod(Method):
 
     embedding: int = option(600, "width of the trained layer between the features and the prototypes; 0: none")
     scale: float = option(30.0, "factor s of the cosines, > 0")
-    margin: float = option(0.5, "margin M of the rarest leaf, in cosine, in [0, 2]")
+    margin: float = option(0.2, "margin M of the rarest leaf, in cosine, in [0, 2]")
     power: float = option(0.25, "power gamma by which margins fall with the number of training images; 0: all equal")
     rival: float = option(1.0, "weight rho of the margins of leaves that are not the label's; 0: none (LDAM)")
 

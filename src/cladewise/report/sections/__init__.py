@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from cladewise.report.comparison import Comparison
+from cladewise.report.sections.by_frequency import frequency_sections
 from cladewise.report.sections.by_level import level_sections
 from cladewise.report.sections.by_node import node_sections
 from cladewise.report.sections.classes import class_sections
@@ -36,6 +37,7 @@ SECTIONS: tuple[Callable[[Comparison], Iterable[Section]], ...] = (
     operating_point_sections,
     decision_sections,
     level_sections,
+    frequency_sections,
     confusion_sections,
     class_sections,
     severity_sections,
