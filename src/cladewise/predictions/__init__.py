@@ -22,6 +22,7 @@ from cladewise.predictions.conditional import (
 )
 from cladewise.predictions.embedded_levels import EmbeddedLevelSoftmax
 from cladewise.predictions.energies import LevelEnergies
+from cladewise.predictions.experts import with_experts
 from cladewise.predictions.fittable import Fittable
 from cladewise.predictions.leaf_weights import LeafWeights
 from cladewise.predictions.level_softmax import LevelSoftmax, level_layout, level_width
@@ -76,4 +77,5 @@ __all__ = [
     "level_width",
     "pooled",
     "transition_layout",
+    "with_experts",
 ]
