@@ -27,8 +27,8 @@ _TRAIN_LABELS = "devkit/cars_train_annos.mat"
 _TEST_LABELS = "cars_test_annos_withlabels.mat"
 _FILES = (_META, _TRAIN_LABELS, (_TEST_LABELS, f"devkit/{_TEST_LABELS}"))
 _WHERE = (
-    "The authors' site no longer has the files; copies have cars_train/, cars_test/, devkit/ and "
-    f"{_TEST_LABELS} (the test labels, which devkit/cars_test_annos.mat lacks)."
+    "The authors' site no longer has the files; https://github.com/pytorch/vision/issues/7545 lists copies of "
+    f"cars_train/, cars_test/, devkit/ and {_TEST_LABELS} (the test labels, which devkit/cars_test_annos.mat lacks)."
 )
 
 
