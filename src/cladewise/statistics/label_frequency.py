@@ -40,8 +40,9 @@ class FrequencyBounds:
 
     def __post_init__(self) -> None:
         if not 0 <= self.few_below <= self.many_above:
-            got = f"few_below={self.few_below} and many_above={self.many_above}"
-            raise InputError("bounds with 0 <= few_below <= many_above", got)
+            got = f"few below {self.few_below} and many above {self.many_above}"
+            advice = "Give few_below= of at most many_above=."
+            raise InputError("bounds with 0 <= few_below <= many_above", got, advice=advice)
 
     def of(self, num_images: IntArray) -> NDArray[np.str_]:
         """The group of each number of images."""
