@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
-from jaxtyping import Float, Int
-from numpy.typing import NDArray
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
 from cladewise.errors import InputError
+from cladewise.losses import LevelSoftmaxLoss
 from cladewise.objectives.graph_contrast import graph_contrast_loss
 from cladewise.objectives.objective import Objective, TrainingBatch, TrainingVectors, projection_of
 from cladewise.objectives.supervised_contrast import check_temperature
-from cladewise.ops.level_classes import NO_LABEL, level_classes
-from cladewise.predictions import LevelSoftmax
+from cladewise.ops import at_least_float
 from cladewise.taxonomy import Taxonomy
-
-IntArray = NDArray[np.int64]
 
 FIRST_SHARE = 0.05
 """Share of the pseudo-labels that are trusted in the first epoch."""
@@ -55,7 +51,7 @@ class TaxonSSLObjective(Objective):
         ramp: Epochs until then, >= 0.
 
     Raises:
-        InputError: A setting is out of range.
+        InputError: A setting is out of range, or the tree has no level below the root.
 
     References: Park et al., Free-grained hierarchical visual recognition, CVPR 2026, arXiv:2510.14737, following the
         released code, which extends CHMatch (Wu et al., CVPR 2023) from two levels to three; the full
@@ -64,7 +60,7 @@ class TaxonSSLObjective(Objective):
         augments the three views differently.
     """
 
-    classes: Int[Tensor, "level node"]
+    starts: Int[Tensor, " level"]
     means: Float[Tensor, "batch class"]
     scores: Float[Tensor, "level entry"]
     seen: Int[Tensor, " 2"]
@@ -91,11 +87,14 @@ class TaxonSSLObjective(Objective):
             raise InputError("a number of epochs of at least 0", ramp)
         self.pseudo, self.contrast, self.temperature = pseudo, contrast, temperature
         self.trusted, self.ramp, self.epoch = trusted, ramp, 0
-        levels = range(1, taxonomy.num_levels + 1)
-        width = sum(len(taxonomy.level_nodes(level)) for level in levels)
+        self.loss = LevelSoftmaxLoss(taxonomy)
+        self.sizes = [len(taxonomy.level_nodes(level)) for level in self.loss.levels]
+        if not self.sizes:
+            raise InputError("a taxonomy with a level below the root", repr(taxonomy))
         kept = max(1, min(num_images, MOST_SCORES))
-        self.register_buffer("classes", torch.from_numpy(level_classes(taxonomy, levels)), persistent=False)
-        self.register_buffer("means", torch.zeros(ALIGNED_BATCHES, width))
+        starts = torch.tensor([0, *self.sizes]).cumsum(0)[:-1]
+        self.register_buffer("starts", starts, persistent=False)
+        self.register_buffer("means", torch.zeros(ALIGNED_BATCHES, self.loss.num_outputs))
         self.register_buffer("scores", torch.zeros(taxonomy.num_levels, kept))
         self.register_buffer("seen", torch.zeros(2, dtype=torch.int64))
 
@@ -112,66 +111,57 @@ class TaxonSSLObjective(Objective):
         return {"trusted_share": self.share}
 
     def forward(self, batch: TrainingBatch) -> Float[Tensor, " row"]:
-        settled = batch.prediction.settled()
-        assert isinstance(settled, LevelSoftmax)
-        views = batch.views
-        first, second = slice(0, None, views), slice(min(1, views - 1), None, views)
-        third = slice(2, None, views) if views > 2 else first
-        by_level = [level.log_prob for level in settled.by_level]
-        nats = self._supervised([log_prob[first] for log_prob in by_level], batch.target[first])
-        labels, trusted = self._pseudo_labels([log_prob[first].detach() for log_prob in by_level])
-        for log_prob, label, trust in zip(by_level, labels, trusted, strict=True):
-            own = log_prob[second].gather(1, label[:, None])[:, 0]
-            nats = nats - self.pseudo * torch.where(trust, own, 0.0)
+        views, scores = batch.views, at_least_float(batch.prediction.settled().logits)
+        of_view = scores.reshape(-1, views, scores.shape[1]).unbind(1)
+        first, second = of_view[0], of_view[min(1, views - 1)]
+        columns, says = self.loss.label_columns(batch.target[::views], first.device)
+        normaliser, own = self.loss.level_terms(first, columns)
+        nats = torch.where(says, normaliser - own, 0.0) * (len(first) / says.sum(0).clamp_min(1))
+        labels, trusted = self._pseudo_labels(first.detach(), normaliser.detach())
+        normaliser, own = self.loss.level_terms(second, labels + self.starts)
+        nats = nats + self.pseudo * torch.where(trusted, normaliser - own, 0.0)
         unit = functional.normalize(projection_of(batch.prediction), dim=-1, eps=1e-6)
-        compared = graph_contrast_loss(unit[second], unit[third], agreeing(labels), temperature=self.temperature)
-        return (nats + self.contrast * compared).repeat_interleave(views)
-
-    def _supervised(self, by_level: list[Tensor], target: Tensor) -> Float[Tensor, " image"]:
-        """Cross-entropy at the levels that the labels determine, weighted to be its mean over the images they do."""
-        total = target.new_zeros(target.shape, dtype=torch.float32)
-        for log_prob, classes in zip(by_level, self.classes, strict=True):
-            known = classes[target]
-            says = known != NO_LABEL
-            own = log_prob.gather(1, torch.where(says, known, 0)[:, None])[:, 0]
-            total = total - torch.where(says, own, 0.0) * (len(target) / says.sum().clamp_min(1))
-        return total
+        query, key = unit[min(1, views - 1) :: views], unit[2 if views > 2 else 0 :: views]
+        compared = graph_contrast_loss(query, key, agreeing(labels), temperature=self.temperature)
+        return (nats.sum(1) + self.contrast * compared).repeat_interleave(views)
 
     @torch.no_grad()
-    def _pseudo_labels(self, by_level: list[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
+    def _pseudo_labels(
+        self, scores: Float[Tensor, "image class"], normaliser: Float[Tensor, "image level"]
+    ) -> tuple[Int[Tensor, "image level"], Bool[Tensor, "image level"]]:
         """The class of each image at every level, and whether it is trusted; in training, they are remembered."""
-        images = len(by_level[0]) if by_level else 0
+        images, (batches, before) = len(scores), self.seen.tolist()
         if not images:
-            return [row.new_zeros(0, dtype=torch.int64) for row in by_level], [row[:, 0] > 0 for row in by_level]
-        batches, before = self.seen.tolist()
-        here = torch.cat([log_prob.exp().mean(0) for log_prob in by_level]).to(self.means.dtype)
-        means, scores = self.means.clone(), self.scores.clone()
-        means[batches % len(means)] = here
-        mean = means[: batches + 1].mean(0).clamp_min(torch.finfo(here.dtype).tiny).log()
-        parts = mean.split([log_prob.shape[1] for log_prob in by_level])
-        found = [(x - log_mean).softmax(1).max(1) for x, log_mean in zip(by_level, parts, strict=True)]
-        kept = scores.shape[1]
-        latest = torch.stack([score for score, _ in found]).to(scores.dtype)
-        place = torch.arange(before, before + images, device=scores.device)[-kept:] % kept
-        scores[:, place] = latest[:, -kept:]
-        known = scores[:, : min(kept, before + images)]
-        most = max(1, int(known.shape[1] * self.share + 1e-9))
-        bars = known.kthvalue(known.shape[1] + 1 - most, dim=1).values
+            return normaliser.long(), normaliser > 0
+        by_level = scores.split(self.sizes, 1)
+        here = [(z - lse[:, None]).exp().mean(0) for z, lse in zip(by_level, normaliser.unbind(1), strict=True)]
+        means, known = self.means.clone(), self.scores.clone()
+        means[batches % len(means)] = torch.cat(here).to(means.dtype)
+        mean = means[: batches + 1].mean(0).clamp_min(torch.finfo(means.dtype).tiny).log()
+        aligned = [z - log_mean for z, log_mean in zip(by_level, mean.split(self.sizes), strict=True)]
+        best = [level.max(1) for level in aligned]
+        found = [(top.values - level.logsumexp(1)).exp() for level, top in zip(aligned, best, strict=True)]
+        latest, kept = torch.stack(found, 1).to(known.dtype), known.shape[1]
+        place = torch.arange(before, before + images, device=known.device)[-kept:] % kept
+        known[:, place] = latest[-kept:].t()
+        recent = known[:, : min(kept, before + images)]
+        most = max(1, int(recent.shape[1] * self.share + 1e-9))
+        bars = recent.kthvalue(recent.shape[1] + 1 - most, dim=1).values
         if self.training:
             self.means.copy_(means)
-            self.scores.copy_(scores)
+            self.scores.copy_(known)
             self.seen += self.seen.new_tensor([1, images])
-        return [label for _, label in found], list(latest >= bars[:, None])
+        return torch.stack([top.indices for top in best], 1), latest >= bars
 
 
-def agreeing(labels: list[Int[Tensor, " image"]]) -> Int[Tensor, " image"]:
+def agreeing(labels: Int[Tensor, "image level"]) -> Int[Tensor, " image"]:
     """Group of each image, the same for images with the same label at all levels.
 
     Example:
-        >>> agreeing([torch.tensor([0, 0, 0, 1]), torch.tensor([2, 3, 2, 2])])
+        >>> agreeing(torch.tensor([[0, 2], [0, 3], [0, 2], [1, 2]]))
         tensor([0, 1, 0, 2])
     """
-    group = torch.zeros_like(labels[0])
-    for label in labels:
-        group = (group * (label.max() + 1 if len(label) else 1) + label).unique(return_inverse=True)[1]
+    group = labels.new_zeros(len(labels))
+    for label in labels.unbind(1) if len(labels) else ():
+        group = (group * (label.max() + 1) + label).unique(return_inverse=True)[1]
     return group
