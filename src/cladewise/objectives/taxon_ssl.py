@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 from cladewise.errors import InputError
@@ -111,37 +113,36 @@ class TaxonSSLObjective(Objective):
         return {"trusted_share": self.share}
 
     def forward(self, batch: TrainingBatch) -> Float[Tensor, " row"]:
-        views, scores = batch.views, at_least_float(batch.prediction.settled().logits)
-        of_view = scores.reshape(-1, views, scores.shape[1]).unbind(1)
-        first, second = of_view[0], of_view[min(1, views - 1)]
+        views, width = batch.views, projection_of(batch.prediction).shape[1]
+        whole = at_least_float(batch.prediction.logits)
+        places = 0, min(1, views - 1), 2 if views > 2 else 0
+        first, second, query, key = _Views.apply(whole, views, self.loss.num_outputs, width, places)
         columns, says = self.loss.label_columns(batch.target[::views], first.device)
         normaliser, own = self.loss.level_terms(first, columns)
         nats = torch.where(says, normaliser - own, 0.0) * (len(first) / says.sum(0).clamp_min(1))
-        labels, trusted = self._pseudo_labels(first.detach(), normaliser.detach())
+        labels, trusted = self._pseudo_labels(first.detach())
         normaliser, own = self.loss.level_terms(second, labels + self.starts)
         nats = nats + self.pseudo * torch.where(trusted, normaliser - own, 0.0)
-        unit = functional.normalize(projection_of(batch.prediction), dim=-1, eps=1e-6)
-        query, key = unit[min(1, views - 1) :: views], unit[2 if views > 2 else 0 :: views]
+        query, key = (functional.normalize(vectors, dim=-1, eps=1e-6) for vectors in (query, key))
         compared = graph_contrast_loss(query, key, agreeing(labels), temperature=self.temperature)
         return (nats.sum(1) + self.contrast * compared).repeat_interleave(views)
 
     @torch.no_grad()
     def _pseudo_labels(
-        self, scores: Float[Tensor, "image class"], normaliser: Float[Tensor, "image level"]
+        self, scores: Float[Tensor, "image class"]
     ) -> tuple[Int[Tensor, "image level"], Bool[Tensor, "image level"]]:
         """The class of each image at every level, and whether it is trusted; in training, they are remembered."""
         images, (batches, before) = len(scores), self.seen.tolist()
         if not images:
-            return normaliser.long(), normaliser > 0
-        by_level = scores.split(self.sizes, 1)
-        here = [(z - lse[:, None]).exp().mean(0) for z, lse in zip(by_level, normaliser.unbind(1), strict=True)]
+            nothing = self.starts.new_zeros(0, len(self.starts))
+            return nothing, nothing > 0
         means, known = self.means.clone(), self.scores.clone()
-        means[batches % len(means)] = torch.cat(here).to(means.dtype)
-        mean = means[: batches + 1].mean(0).clamp_min(torch.finfo(means.dtype).tiny).log()
-        aligned = [z - log_mean for z, log_mean in zip(by_level, mean.split(self.sizes), strict=True)]
-        best = [level.max(1) for level in aligned]
-        found = [(top.values - level.logsumexp(1)).exp() for level, top in zip(aligned, best, strict=True)]
-        latest, kept = torch.stack(found, 1).to(known.dtype), known.shape[1]
+        here = torch.cat([level.softmax(1).mean(0) for level in scores.split(self.sizes, 1)])
+        means[batches % len(means)] = here.to(means.dtype)
+        aligned = scores - means[: batches + 1].mean(0).clamp_min(torch.finfo(means.dtype).tiny).log()
+        labels = torch.stack([level.argmax(1) for level in aligned.split(self.sizes, 1)], 1)
+        normaliser, best = self.loss.level_terms(aligned, labels + self.starts)
+        latest, kept = (best - normaliser).exp().to(known.dtype), known.shape[1]
         place = torch.arange(before, before + images, device=known.device)[-kept:] % kept
         known[:, place] = latest[-kept:].t()
         recent = known[:, : min(kept, before + images)]
@@ -151,7 +152,35 @@ class TaxonSSLObjective(Objective):
             self.means.copy_(means)
             self.scores.copy_(known)
             self.seen += self.seen.new_tensor([1, images])
-        return torch.stack([top.indices for top in best], 1), latest >= bars
+        return labels, latest >= bars
+
+
+class _Views(torch.autograd.Function):
+    """Scores of two views and vectors of two, whose gradients go into one buffer."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, logits: Tensor, views: int, classes: int, width: int, places: tuple[int, int, int]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        ctx.shape, ctx.views, ctx.classes, ctx.places = logits.shape, views, classes, places
+        first, second, third = (logits[place::views] for place in places)
+        vectors = slice(classes, classes + width)
+        parts = first[:, :classes], second[:, :classes], second[:, vectors], third[:, vectors]
+        first, second, query, key = (part.clone(memory_format=torch.contiguous_format) for part in parts)
+        return first, second, query, key
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride] -- the decorator hides the names
+        ctx: Any, *grads: Tensor
+    ) -> tuple[Tensor, None, None, None, None]:
+        whole = grads[0].new_zeros(ctx.shape)
+        first, second, third = (whole[place :: ctx.views] for place in ctx.places)
+        for rows, part in ((first, grads[0]), (second, grads[1])):
+            rows[:, : ctx.classes] += part
+        for rows, part in ((second, grads[2]), (third, grads[3])):
+            rows[:, ctx.classes :] += part
+        return whole, None, None, None, None
 
 
 def agreeing(labels: Int[Tensor, "image level"]) -> Int[Tensor, " image"]:
