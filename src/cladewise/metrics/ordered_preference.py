@@ -104,7 +104,7 @@ class _Places(NamedTuple):
 
     @classmethod
     def of(cls, rank: Int[Tensor, "image ring"], size: Int[Tensor, "image ring"]) -> _Places:
-        """Of rings from the label outwards, with the number of leaves in and inside each."""
+        """The places of rings from the label outwards, with the number of leaves in and inside each."""
         first = torch.cat([torch.zeros_like(size[:, :1]), size[:, :-1]], 1)
         high = torch.exp2(-rank.double()).float()
         low = torch.where(rank == 0, high, torch.where(rank == rank[:, -1:], 0.0, high / 2))
