@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from cladewise import metrics
 from cladewise.errors import InputError
-from cladewise.metrics import OrderedPreference, hops, measure, ordered_preference, scalar_metric, score_prediction
+from cladewise.metrics import (
+    OrderedPreference,
+    hops,
+    hops_of_order,
+    measure,
+    ordered_preference,
+    scalar_metric,
+    score_prediction,
+)
 from cladewise.predictions import LeafSoftmax
 from cladewise.taxonomy import Taxonomy
 from reference.given_predictions import FROM_HEADS, random_prediction
@@ -110,6 +118,15 @@ def test_only_children_and_skipped_levels_change_nothing() -> None:
         np.testing.assert_array_equal(value, other[name])
 
 
+@pytest.mark.parametrize("kind", FROM_HEADS)
+def test_the_order_of_a_prediction_scores_as_the_prediction_does(kind: str) -> None:
+    prediction = random_prediction(kind, RAGGED, 20)
+    target = torch.randint(RAGGED.num_nodes, (20,), generator=torch.Generator().manual_seed(10))
+    of_order = hops_of_order(prediction.leaf_ranking(RAGGED.num_leaves), target, RAGGED, ks=(1, 3))
+    for name, value in hops(prediction, target, ks=(1, 3)).items():
+        np.testing.assert_array_equal(value, of_order[name])
+
+
 def test_mean_distances_do_not_see_the_order_that_the_score_sees() -> None:
     one, other = ranked("becf"), ranked("bcef")
     target = torch.tensor([2])
@@ -155,5 +172,7 @@ def test_bad_input() -> None:
     for ks in ((0,), (3, -1)):
         with pytest.raises(InputError, match="at least 1"):
             hops(prediction, torch.tensor([2]), ks)
+    with pytest.raises(InputError, match=r"orders \[\*batch, 4\] of all leaves"):
+        hops_of_order(torch.tensor([[2, 3]]), torch.tensor([2]), FOUR)
     with pytest.raises(InputError, match="hops@<k>"):
         scalar_metric("hops@0", FOUR)

@@ -55,7 +55,7 @@ from cladewise.metrics.label_counts import AVERAGES, LabelSums, label_scores
 from cladewise.metrics.label_frequency import FREQUENCY_RECALLS, GroupRecall, recall_by_frequency, training_frequency
 from cladewise.metrics.level_accuracy import full_path, level_correct, tice, weighted_level_accuracy
 from cladewise.metrics.operating import OperatingCurve, operating_curve
-from cladewise.metrics.ordered_preference import HOPS_AT, hops, hops_columns
+from cladewise.metrics.ordered_preference import HOPS_AT, hops, hops_columns, hops_of_order
 from cladewise.metrics.prediction_scores import PREDICTION_COLUMNS, score_prediction
 from cladewise.metrics.reliability import ReliabilityCurve, ReliabilitySums, reliability_curves
 from cladewise.metrics.resampling import curve_intervals, percent_name, risk_interval
@@ -121,6 +121,7 @@ __all__ = [
     "hit_at_k",
     "hops",
     "hops_columns",
+    "hops_of_order",
     "information_scores",
     "label_scores",
     "label_set_sizes",

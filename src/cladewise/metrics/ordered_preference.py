@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from cladewise.errors import InputError
 from cladewise.metrics.hits import check_ks
+from cladewise.ops import tree_index
 from cladewise.ops.rings import fill_rings, leaf_ranges, path_to
 from cladewise.predictions import Prediction
 from cladewise.taxonomy import Taxonomy
@@ -56,7 +57,7 @@ def hops(
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("d", "f")])
         >>> scores = LeafSoftmax(t, torch.tensor([[4.0, 3.0, 2.0, 1.0], [4.0, 1.0, 3.0, 2.0], [1.0, 2.0, 3.0, 4.0]]))
         >>> {name: value.tolist() for name, value in hops(scores, torch.tensor([2, 2, 2]), ks=(1,)).items()}
-        {'hops': [1.0, 0.7692307829856873, 0.0], 'hops@1': [1.0, 1.0, 0.0]}
+        {'hops': [1.0, 0.7916666865348816, 0.0], 'hops@1': [1.0, 1.0, 0.0]}
 
     References: Sani and Anand, Hier-COS, CVPR 2026, arXiv:2503.07853, as the notebook of the released code computes
         the score; for internal labels this is our interpretation.
@@ -64,11 +65,53 @@ def hops(
     if target.shape != prediction.batch_shape:
         raise InputError(f"labels {list(prediction.batch_shape)}", f"shape {list(target.shape)}")
     check_ks(ks)
-    taxonomy, nodes = prediction.taxonomy, target.reshape(-1)
-    order = prediction.leaf_order().reshape(-1, taxonomy.num_leaves)
+    return _in_parts(prediction.leaf_order(), _by_score, target, prediction.taxonomy, ks)
+
+
+def hops_of_order(
+    order: Int[Tensor, "*batch leaf"], target: Int[Tensor, "*batch"], taxonomy: Taxonomy, ks: Sequence[int] = HOPS_AT
+) -> dict[str, Float[Tensor, "*batch"]]:
+    """:func:`hops` of leaves in a given order, such as that of a decision.
+
+    Args:
+        order: All leaves of the tree as nodes, best first, for every image.
+        target: Node of each label.
+        taxonomy: The label tree.
+        ks: Values of ``k``, each at least 1.
+
+    Raises:
+        InputError: There are not all leaves and one label for each image, or a ``k`` is below 1.
+
+    Example:
+        A flat softmax orders distant leaves by chance; by expected distance, relatives of the probable ones come first.
+
+        >>> from cladewise.decisions import CRM
+        >>> from cladewise.predictions import LeafSoftmax
+        >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d", "e"), ("d", "f")])
+        >>> p, target = LeafSoftmax(t, torch.tensor([[0.5, 0.1, 0.2, 0.2]]).log()), torch.tensor([2])
+        >>> hops(p, target)["hops"], hops_of_order(CRM().order(p, t.num_leaves), target, t)["hops"]
+        (tensor([0.7917]), tensor([1.]))
+    """
+    if order.shape != (*target.shape, taxonomy.num_leaves):
+        expected = f"orders [*batch, {taxonomy.num_leaves}] of all leaves and targets [*batch]"
+        raise InputError(expected, f"shapes {list(order.shape)} and {list(target.shape)}")
+    check_ks(ks)
+    place = tree_index(taxonomy, order.device).leaf_start[order]
+    return _in_parts(place, _by_place, target, taxonomy, ks)
+
+
+Sort = Callable[[Tensor, Tensor], Tensor]
+"""Ranks of the leaves from the best to the worst, from what tells their order and their ranks in tree order."""
+
+
+def _in_parts(
+    leaves: Tensor, sort: Sort, target: Tensor, taxonomy: Taxonomy, ks: Sequence[int]
+) -> dict[str, Float[Tensor, "*batch"]]:
+    """The scores, of some images at a time."""
+    rows, nodes = leaves.reshape(-1, taxonomy.num_leaves), target.reshape(-1)
     step = max(1, CELLS_AT_ONCE // taxonomy.num_leaves)
-    parts = [_scores(order[i : i + step], nodes[i : i + step], taxonomy, ks) for i in range(0, len(nodes), step)]
-    every = torch.cat([order.new_zeros(0, 1 + len(ks), dtype=torch.float32), *parts])
+    parts = [_scores(rows[i : i + step], sort, nodes[i : i + step], taxonomy, ks) for i in range(0, len(nodes), step)]
+    every = torch.cat([torch.zeros(0, 1 + len(ks), device=rows.device), *parts])
     return {name: column.reshape(target.shape) for name, column in zip(hops_columns(ks), every.unbind(1), strict=True)}
 
 
@@ -82,14 +125,16 @@ def hops_columns(ks: Sequence[int]) -> tuple[str, ...]:
     return ("hops", *(f"hops@{k}" for k in ks))
 
 
-def _scores(order: Tensor, target: Tensor, taxonomy: Taxonomy, ks: Sequence[int]) -> Float[Tensor, "image score"]:
+def _scores(
+    leaves: Tensor, sort: Sort, target: Tensor, taxonomy: Taxonomy, ks: Sequence[int]
+) -> Float[Tensor, "image score"]:
     path = path_to(target, taxonomy)
     starts, ends = leaf_ranges(path, taxonomy)
     size = ends - starts
     more = size[:, :-1] > size[:, 1:]  # ancestors that add leaves
     rank = torch.cat([more.flip(1).cumsum(1).flip(1), torch.zeros_like(size[:, :1])], 1)
     places = _Places.of(rank.flip(1), size.flip(1))
-    found = _in_order(order, fill_rings(rank, (starts, ends), taxonomy.num_leaves))
+    found = sort(leaves, fill_rings(rank, (starts, ends), taxonomy.num_leaves))
     wrong = places.weight * (places.rank - found).abs_()
     scores = [_score(wrong, places, taxonomy.num_leaves)]
     scores += [_score(wrong, places, min(k, taxonomy.num_leaves)) for k in ks]
@@ -127,7 +172,12 @@ def _score(wrong: Tensor, places: _Places, k: int) -> Float[Tensor, " image"]:
     return torch.where(worst > 0, kept, (total == 0).to(kept.dtype))
 
 
-def _in_order(order: Float[Tensor, "image leaf"], rank: Int[Tensor, "image leaf"]) -> Float[Tensor, "image leaf"]:
+def _by_place(place: Int[Tensor, "image leaf"], rank: Int[Tensor, "image leaf"]) -> Float[Tensor, "image leaf"]:
+    """Ranks of the leaves at some positions."""
+    return rank.gather(1, place).float()
+
+
+def _by_score(order: Float[Tensor, "image leaf"], rank: Int[Tensor, "image leaf"]) -> Float[Tensor, "image leaf"]:
     """Ranks of the leaves from the best to the worst, of equals the first.
 
     On a CPU, score, place and rank are sorted as one whole number: many times faster than an order of the scores.

@@ -186,7 +186,7 @@ class OrderedPreference(ColumnMeans):
         >>> metrics = OrderedPreference(t, ks=(3,))
         >>> metrics.update(LeafSoftmax(t, torch.tensor([[4.0, 1.0, 3.0, 2.0]])), torch.tensor([2]))
         >>> {name: round(value.item(), 4) for name, value in metrics.compute().items()}
-        {'hops': 0.7692, 'hops@3': 0.3333}
+        {'hops': 0.7917, 'hops@3': 0.8}
     """
 
     def __init__(self, taxonomy: Taxonomy, ks: Sequence[int] = HOPS_AT, **options: Any) -> None:
