@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cladewise import backbones, methods
+from cladewise.catalogue import from_spec
 from cladewise.engine.classifier import Classifier
 from cladewise.engine.training.stepping import optimiser_of
 from cladewise.records import TrainingConfig, settings
@@ -56,7 +57,7 @@ def seconds(work: Work) -> float:
 
 def head_work(name: str, taxonomy: Taxonomy, features: torch.Tensor, nodes: torch.Tensor) -> Work:
     """Head and loss of a method on features, with the gradient of both and an update."""
-    method = methods.make(name)
+    method = from_spec(methods.available(), "method", name)
     classifier, loss = Classifier(method.head(taxonomy, features.shape[1])), method.loss(taxonomy)
     optimizer, _ = optimiser_of(classifier, settings(TrainingConfig, method.training()), 1)
 
@@ -90,7 +91,7 @@ def encoder_work(name: str, batch: int, side: int) -> tuple[Work, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--methods", nargs="+", default=[*METHODS])
+    parser.add_argument("--methods", nargs="+", default=[*METHODS], help="specs, such as hace:dilution=0.7")
     parser.add_argument("--encoder", default="resnet50")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--side", type=int, default=224, help="pixels")
