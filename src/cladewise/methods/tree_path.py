@@ -101,7 +101,7 @@ class SiblingSmoothedTextMethod(TextMethod):
     path_weight: float = option(1.0, "weight of the tree-path KL divergence; 0: none", grid=(0.0, 0.5, 1.0, 2.0))
 
     def head(self, taxonomy: Taxonomy, num_features: int) -> Head:
-        tower, scale = self.tower(taxonomy, tuned=self.tune)
+        tower, scale, _ = self.tower(taxonomy, tuned=self.tune)  # a bias for all texts would cancel
         levels, every = levels_of(str(self.levels), taxonomy), self.encoded == "all"
         return ImageTextHead(taxonomy, num_features, tower, levels, scale=scale, all_texts=every)
 
