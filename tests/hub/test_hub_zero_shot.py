@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from backbones.tiny_towers import write_clip
-from cladewise.engine import zero_shot
+from cladewise.engine import Run, zero_shot
 from cladewise.errors import InputError
+from cladewise.hub import share
 from cladewise.taxonomy import Taxonomy
 from hub.hub_server import Hub, Repository
 
@@ -27,6 +28,8 @@ def test_a_model_on_the_hub_gives_the_run_of_a_folder(hub: Hub, tmp_path: Path) 
     ]
     weights = [run.classifier.head.get_parameter("weight") for run in runs]
     assert weights[0].equal(weights[1])
+    share(runs[0].path, tmp_path / "shared")
+    assert Run.open(tmp_path / "shared").classifier.head.get_parameter("weight").equal(weights[0])
     with pytest.raises(InputError, match="an open_clip model, but got open_clip:hf-hub:jane/other"):
         zero_shot(TREE, model="open_clip:hf-hub:jane/other", out=tmp_path / "other", progress=False)
 

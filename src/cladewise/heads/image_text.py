@@ -117,8 +117,6 @@ class ImageTextHead(Head):
 
 Over = Literal["levels", "leaves", "siblings", "nodes", "independent"]
 """What a score competes with: see :class:`TextClassifierHead`."""
-CELLS_AT_ONCE = 1 << 24
-"""Weights in half precision that are converted at a time, 64 MB in single precision."""
 
 
 class TextClassifierHead(Head):
@@ -150,7 +148,6 @@ class TextClassifierHead(Head):
         first_bias: Its initial value :math:`\beta`, the same for all nodes.
         projection: Whether there is a projection; without, features and text vectors have to be of one width.
         width: Length of the text vectors, if there is no tower.
-        dtype: Precision of the weights, if there is no tower. Scores are computed in single precision.
 
     Raises:
         InputError: A level does not exist, the levels are not ascending, the finest is missing, the scale is not
@@ -174,7 +171,6 @@ class TextClassifierHead(Head):
         first_bias: float = 0.0,
         projection: bool = True,
         width: int = 0,
-        dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
         if not 0 < scale < math.inf:
@@ -195,7 +191,7 @@ class TextClassifierHead(Head):
         first = _first_projection(num_features, width)
         self.projection = nn.Parameter(first) if projection else None
         with torch.no_grad():
-            whole = torch.empty(len(nodes), width, dtype=dtype) if tower is None else scale * tower()[nodes]
+            whole = torch.empty(len(nodes), width) if tower is None else scale * tower()[nodes]
         self.weight = nn.Parameter(whole)
         self.bias = nn.Parameter(torch.full((len(nodes),), first_bias)) if bias else None
 
@@ -216,7 +212,7 @@ class TextClassifierHead(Head):
 
     def forward(self, features: Float[Tensor, "batch feature"]) -> Prediction:
         with torch.autocast(features.device.type, enabled=False):
-            scores = self._products(self.represent(_precise(features)))
+            scores = self.represent(_precise(features)) @ self.weight.mT
             scores = scores if self.bias is None else scores + self.bias
         match self.over:
             case "levels":
@@ -229,13 +225,6 @@ class TextClassifierHead(Head):
                 return NodeSoftmax(self.taxonomy, scores, with_root=False)
             case _:
                 return NodeSigmoid(self.taxonomy, scores)
-
-    def _products(self, images: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch score"]:
-        """Products of images and weights; weights in half precision are converted some at a time."""
-        if self.weight.dtype == images.dtype:
-            return images @ self.weight.mT
-        size = max(1, CELLS_AT_ONCE // max(1, self.weight.shape[1]))
-        return torch.cat([images @ part.to(images.dtype).mT for part in self.weight.split(size)], dim=-1)
 
 
 def scored_by_text(taxonomy: Taxonomy, over: Over, levels: Sequence[int] = ()) -> Int[np.ndarray, " score"]:

@@ -121,7 +121,6 @@ class TextClassifierMethod(TextMethod):
             bias=self.bias,
             projection=self.projection,
             width=weights["weight"].shape[-1],
-            dtype=weights["weight"].dtype,
         )
 
     def loss(self, taxonomy: Taxonomy) -> Loss:

@@ -97,8 +97,9 @@ def zero_shot(
         over: What competes: ``leaves``, so that an inner node has the sum of its leaves; or the nodes' own texts: the
             nodes of each of the ``levels``, ``siblings``, all ``nodes`` in one softmax, or each node for itself by a
             sigmoid (``independent``, for models trained with one, such as SigLIP).
-        precision: Precision in which vectors of texts are kept, in the cache and in the run: ``float32``, or
-            ``float16`` for half the size; scores then differ by about 0.001 nats.
+        precision: Precision in which vectors of texts are kept, in the cache and in the file of the run: ``float32``,
+            or ``float16`` for half the size on disk; scores then differ by about 0.001 nats. In memory, and in what is
+            computed, it is single precision.
         resize: Which sides of an image are resized before the crop; by default as the model says.
         name: Name of the run in reports.
         chunk: Number of texts encoded at once.
