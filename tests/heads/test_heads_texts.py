@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from backbones.tiny_towers import write_bert, write_clip
+from backbones.tiny_towers import SIGMOID_CONFIG, write_bert, write_clip
 from cladewise import Taxonomy, backbones, methods
 from cladewise.backbones import text
 from cladewise.errors import InputError
-from cladewise.heads import ImageTextHead, TextTower
+from cladewise.heads import ImageTextHead, TextClassifierHead, TextTower
 from cladewise.taxonomy.class_texts import class_texts
 
 TREE = Taxonomy.from_paths([("bird", "wood warbler"), ("bird", "reed warbler"), ("plant", "wood fern"), ("moth",)])
@@ -157,3 +157,21 @@ def test_settings_out_of_range() -> None:
         tower(0)
     with pytest.raises(InputError, match=r"a scale of cosines in \(0, 100\], but got 200"):
         ImageTextHead(TREE, 5, tower(), scale=200.0)
+
+
+def test_a_model_that_was_trained_with_sigmoids_brings_its_bias(tmp_path: Path) -> None:
+    name = write_clip(tmp_path / "sigmoid", config=SIGMOID_CONFIG)
+    head = methods.make("text-classifier", text=name, over="independent").head(TREE, 16)
+    assert head.get_parameter("bias").tolist() == pytest.approx([-2.0] * (TREE.num_nodes - 1))
+    assert methods.make("text-classifier").head(TREE, 16).get_parameter("bias").abs().sum() == 0
+    weight = head.get_parameter("weight").norm(dim=1)
+    torch.testing.assert_close(weight, torch.full_like(weight, 2.718281828**3))
+
+
+def test_scores_that_cannot_be_adjusted_are_refused() -> None:
+    with pytest.raises(InputError, match="scores over levels, which can be adjusted, but got over=leaves, adjust=1"):
+        methods.make("text-classifier", over="leaves", adjust=1.0).loss(TREE)
+    with pytest.raises(InputError, match="a scale of cosines above 0, but got 0"):
+        TextClassifierHead(TREE, 16, None, scale=0.0, width=16)
+    with pytest.raises(InputError, match="but got 'leave'"):
+        TextClassifierHead(TREE, 16, None, over="leave", width=16)  # type: ignore[arg-type]
