@@ -48,7 +48,7 @@ class JointSoftmaxMethod(Method):
         "cosine", "what the softmax is of: cosines of the label and image vectors, or minus the energies"
     )
     scale: float = option(10.0, "initial scale of the similarities, in (0, 100]")
-    label_weight: float = option(1.0, "weight of the loss of edges between labels, >= 0")
+    label_weight: float = option(0.1, "weight of the loss of edges between labels, >= 0")
     margin: float = option(1.0, "least energy of a false edge, >= 0")
     num_negatives: float = option(25.0, "false edges for every edge between labels, >= 0")
     negatives: Literal["pick-per-level", "uniform"] = option(
