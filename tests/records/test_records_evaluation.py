@@ -45,6 +45,7 @@ def an_evaluation(path: Path) -> Evaluation:
             CurvePoints((math.nan, -0.1), (0.0, 0.5), (1.0, 0.9), (1.0, 0.8)),
             {"genus": CalibrationBins((math.nan, 0.7), (math.nan, 0.75), (0, 12))},
         ),
+        frequencies={"few_below": 20, "many_above": 100},
         path=path,
     )
 
