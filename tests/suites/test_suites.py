@@ -310,7 +310,7 @@ def test_bundled_suites_name_what_there_is(name: str) -> None:
     assert named <= set(methods.available())
     assert {text.partition(":")[0] for text in suite.inferences} - {"none", "own"} <= set(inferences_available())
     assert {text.partition(":")[0] for text in suite.decisions} - {"own"} <= set(decisions_available())
-    assert all(entry.name in datasets.available() for entry in suite.data)
+    assert all(entry.dataset in datasets.available() for entry in suite.data)
 
 
 @pytest.mark.parametrize("name", [name for name in sorted(suites.available()) if name.startswith("scores-and-curves")])
