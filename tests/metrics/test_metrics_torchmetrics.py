@@ -31,8 +31,8 @@ OF_SETS = tuple(name for name in METRIC_TEXTS if name.startswith(("labels_", "se
 
 
 def names_of(taxonomy: Taxonomy) -> list[str]:
-    """Every metric of decisions on single nodes, also by level."""
-    whole = [name for name in METRIC_TEXTS if name not in OF_SETS]
+    """Every metric of decisions on single nodes that needs no training images, also by level."""
+    whole = [name for name in METRIC_TEXTS if name not in (*OF_SETS, *metrics.FREQUENCY_RECALLS)]
     levels = ("level_accuracy", "ece", "mce", "micro_f1", "macro_recall", "hit@3")
     return [*whole, "r@99.5", *(f"{name}/{level}" for level in taxonomy.level_names for name in levels)]
 

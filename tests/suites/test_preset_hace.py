@@ -110,12 +110,14 @@ def hace(data: str, dilution: float, **more: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("data", DATASETS)
 def test_every_pair_of_network_and_dataset(data: str, network: str) -> None:
-    rows: dict[str, tuple[float, str, dict[str, Any]]] = {"SCE": (1, "flat-softmax", {"label_smoothing": 0.0})}
+    rows: dict[str, tuple[float, str, dict[str, Any]]] = {
+        "SCE": (1, "flat-softmax", {"label_smoothing": 0.0, "adjust": 0.0})
+    }
     for d in DILUTIONS:
         options = hace(data, d, smoothing=0.0, smoothing_over="leaves")
         rows[f"HACE d={d}, rate / d"] = (1 / d, "hace", options)
         rows[f"HACE d={d}"] = (1, "hace", options)
-        rows[f"SCE, rate x {d}"] = (d, "flat-softmax", {"label_smoothing": 0.0})
+        rows[f"SCE, rate x {d}"] = (d, "flat-softmax", {"label_smoothing": 0.0, "adjust": 0.0})
     for label, (factor, method, options) in rows.items():
         row = SUITE.resolved(data, f"{network}, {label}")
         assert (row.method, row.options) == (method, options), label
@@ -142,7 +144,7 @@ def test_the_rivals_have_the_settings_of_their_scripts(data: str, network: str) 
         return
     over = "leaves" if data == "cifar-100" else "nodes"
     expected: dict[str, tuple[float, str, dict[str, Any]]] = {
-        "SCE, smoothed": (1, "flat-softmax", {"label_smoothing": 0.1}),
+        "SCE, smoothed": (1, "flat-softmax", {"label_smoothing": 0.1, "adjust": 0.0}),
         **{
             f"HXE a={alpha}": (1, "hxe", {"alpha": alpha, "weighting": "child-depth", "logits": "leaf"})
             for alpha in (0.0, 0.2, 0.5)
@@ -196,8 +198,8 @@ def test_the_tables_show_18_pairs_by_the_metrics_of_the_paper() -> None:
 def test_every_probe(data: str) -> None:
     over = "leaves" if data == "cifar-100" else "nodes"
     rows: dict[str, tuple[float, str, dict[str, Any]]] = {
-        "flat-softmax": (1, "flat-softmax", {"label_smoothing": 0.0}),
-        "flat-softmax:label_smoothing=0.1": (1, "flat-softmax", {"label_smoothing": 0.1}),
+        "flat-softmax": (1, "flat-softmax", {"label_smoothing": 0.0, "adjust": 0.0}),
+        "flat-softmax:label_smoothing=0.1": (1, "flat-softmax", {"label_smoothing": 0.1, "adjust": 0.0}),
     }
     for alpha in (0.0, 0.2, 0.5):
         options: dict[str, Any] = {"alpha": alpha, "weighting": "child-depth", "logits": "leaf"}
@@ -206,7 +208,7 @@ def test_every_probe(data: str) -> None:
         options = {"beta": float(beta), "distance": "hace", "reduction": "sum"}
         rows[f"soft-labels:beta={beta},distance=hace"] = (1, "soft-labels", options)
     for d in DILUTIONS:
-        rows[f"SCE, rate x {d}"] = (d, "flat-softmax", {"label_smoothing": 0.0})
+        rows[f"SCE, rate x {d}"] = (d, "flat-softmax", {"label_smoothing": 0.0, "adjust": 0.0})
         plain = hace(data, d, smoothing=0.0, smoothing_over="leaves")
         smooth = hace(data, d, smoothing=0.1, smoothing_over=over)
         rows[f"HACE d={d}, rate / d"] = (1 / d, "hace", plain)

@@ -43,12 +43,13 @@ CLASSIFIER = {
     "width": 0,
     "temperature": 0.07,
     "adjust": 0.0,
+    "over": "levels",
     "bias": False,
     "projection": False,
 }
 SUPCON = {"embedding": 0, "projection": 128, "temperature": 0.07, "compared_views": 2}
 ROWS: dict[str, tuple[str, dict[str, object]]] = {
-    "flat-softmax": ("flat-softmax", {"label_smoothing": 0.0}),
+    "flat-softmax": ("flat-softmax", {"label_smoothing": 0.0, "adjust": 0.0}),
     "multilabel-focal:alpha=0.95,gamma=1.0": (
         "multilabel-focal",
         {"alpha": 0.95, "gamma": 1.0, "below": "negative"},
@@ -59,17 +60,17 @@ ROWS: dict[str, tuple[str, dict[str, object]]] = {
     "ps-softmax": ("ps-softmax", {"label_smoothing": 0.0}),
     "descendant-softmax": ("descendant-softmax", {"form": "complement"}),
     "soft-max-margin": ("soft-max-margin", {"tau": 5.0, "form": "soft", "margin": "incorrect"}),
-    "level-softmax": ("level-softmax", {"levels": "all", "tied": False}),
+    "level-softmax": ("level-softmax", {"levels": "all", "tied": False, "adjust": 0.0}),
     "HMCF": ("hmcf", {**CONTRAST, "levels": "all"}),
     "HMCF L67": ("hmcf", {**CONTRAST, "levels": "6,7"}),
     "MCF L7": ("flyp", CONTRAST),
-    "CE L67": ("level-softmax", {"levels": "6,7", "tied": False}),
+    "CE L67": ("level-softmax", {"levels": "6,7", "tied": False, "adjust": 0.0}),
     "SupCon L7": ("supcon", {**SUPCON, "levels": "finest"}),
     "SupCon L1-7": ("himulcone", {**SUPCON, "levels": "all", "penalty_base": 2.0}),
     "zero-shot": ("text-classifier", {**CLASSIFIER, "levels": "all"}),
     "CE fix backbone": ("text-classifier", {**CLASSIFIER, "levels": 7}),
-    "IN L7": ("flat-softmax", {"label_smoothing": 0.0}),
-    "IN L1-7": ("level-softmax", {"levels": "all", "tied": False}),
+    "IN L7": ("flat-softmax", {"label_smoothing": 0.0, "adjust": 0.0}),
+    "IN L1-7": ("level-softmax", {"levels": "all", "tied": False, "adjust": 0.0}),
     "Desc. softmax IN L1-7": ("descendant-softmax", {"form": "complement"}),
 }
 """Every row's method and options."""

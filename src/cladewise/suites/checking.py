@@ -44,7 +44,6 @@ def check(suite: Suite, at: str) -> None:
     if suite.search is not None:
         with within(f"{at} [search]"):
             _check_search(suite.search)
-            _check_grid(suite, suite.search)
     _check_changes(suite, at)
     _check_unique(map(folder_name, suite.methods), "names that make different folders", f"{at} methods")
     for variant in suite.variants:
@@ -57,6 +56,9 @@ def check(suite: Suite, at: str) -> None:
         named = {variant.name for variant in suite.variants}
         specs = [*(label for label in suite.methods if label not in named), *(v.method for v in suite.variants)]
         names = {parse_spec(methods.available(), "method", spec)[0] for spec in specs}
+    if suite.search is not None:
+        with within(f"{at} [search]"):
+            _check_grid(suite, suite.search)
     if suite.baseline and suite.baseline not in {*suite.methods, *names}:
         raise InputError(f"a baseline among {', '.join(sorted(names))}", repr(suite.baseline), at=at)
     _check_rules(suite.inferences, suite.decisions, at)
