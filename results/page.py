@@ -48,7 +48,7 @@ def page(
     """
     parts = [
         _opening(missing),
-        _advice(probes),
+        _advice(probes, views),
         _plain(probes),
         *(_methods(data) for data in probes),
         _inferences(probes),
@@ -69,14 +69,30 @@ Methods, inferences and decisions of this library on sets of images, and the adv
 `make results` trains the runs and writes this page from them.{still}"""
 
 
-def _advice(probes: Sequence[Measured]) -> str:
+def _advice(probes: Sequence[Measured], views: Sequence[Measured]) -> str:
     lines = ["## In short"]
     for goal in GOALS:
         lines.append(f"- **{goal.wish[0].upper()}{goal.wish[1:]}** (`{goal.metric}`): {_best_for(goal, probes)}")
     lines.append(
         f"- **One answer per image, credited for every level that is right** (`info_f1`): {_best_pair(probes)}"
     )
+    if views:
+        lines.append(f"- **With several views of each image**: {'; '.join(map(_ahead_and_behind, views))}.")
     return "\n".join([*lines, "", _tally(probes)])
+
+
+def _ahead_and_behind(data: Measured) -> str:
+    """The methods significantly ahead of a flat softmax at the leaves, and the number of those behind."""
+    lines = next(iter(data.tables.values()))
+    figures = {line.method: line.figures["leaf_top1"] for line in lines if line.method != BASELINE}
+    ahead = [
+        f"`{method}` ({_points('leaf_top1', figure.difference)})"
+        for method, figure in sorted(figures.items(), key=lambda item: -item[1].difference)
+        if _gain("leaf_top1", figure) > 0
+    ]
+    behind = sum(_gain("leaf_top1", figure) < 0 for figure in figures.values())
+    which = f"{', '.join(ahead)} {'is' if len(ahead) == 1 else 'are'}" if ahead else "no method is"
+    return f"on {data.name} {which} ahead of a flat softmax at the leaves, {_count(behind, 'method')} behind"
 
 
 def _best_for(goal: Goal, probes: Sequence[Measured]) -> str:
