@@ -26,7 +26,7 @@ TREES = {"ragged": RAGGED, "real-root": REAL_ROOT}
 
 NEVER_BY_ROWS = ("merge", "split", "add", "remove")
 """Edits after which no head can be rewritten row by row."""
-MADE_OF_NAMES = ("flyp", "hmcf")
+MADE_OF_NAMES = ("flyp", "hmcf", "hisce-text")
 """Methods whose scores follow from the names of the nodes, so that a new name gives another head."""
 BY_ROWS_WHEN_MOVED = (
     *("ancor", "coarse-cross-entropy", "coarse-moco", "descendant-softmax", "flat-softmax", "hab", "hace"),

@@ -44,6 +44,7 @@ def binary(prediction: Prediction, target: Tensor) -> Tensor:
 
 CROSS_ENTROPIES: dict[str, Case] = {
     "flat": (losses.FlatSoftmaxLoss, surprise, NODES),
+    "dual margins of 0": (lambda t: losses.DualMarginLoss(t, margin=0.0), surprise, NODES),
     "ps": (losses.PSSoftmaxLoss, surprise, NODES),
     "conditional": (losses.ConditionalSoftmaxLoss, surprise, NODES),
     "hxe": (lambda t: losses.HXELoss(t, 0.0), surprise, NODES),
@@ -58,6 +59,7 @@ CROSS_ENTROPIES: dict[str, Case] = {
     "levels": (losses.LevelSoftmaxLoss, surprise_by_level, NODES),
     "levels tied": (lambda t: LevelSoftmaxLoss(t, tied=True), surprise_by_level, NODES),
     "levels adjusted": (lambda t: losses.LogitAdjustedLoss(LevelSoftmaxLoss(t)), surprise_by_level, NODES),
+    "tree paths": (lambda t: losses.TreePathLoss(t, path_weight=0.0), surprise_by_level, NODES),
     "transitions": (lambda t: losses.LHTLoss(t, 0.0), surprise_by_level, NODES),
     "transitions from coarse": (lambda t: losses.LHTLoss(t, 0.0, order="c2f", rank=2), surprise_by_level, NODES),
     "soft margin": (losses.MultilabelSoftMarginLoss, binary, LEAVES),
@@ -82,6 +84,7 @@ def test_a_cross_entropy_is_that_of_the_prediction(kind: str) -> None:
         (losses.ConditionalSigmoidLoss, "ConditionalSigmoid"),
         (losses.DeepRTCLoss, "PathSumSigmoid"),
         (losses.DescendantSoftmaxLoss, "NodeSoftmax"),
+        (losses.HierCOSLoss, "SubspaceNorms"),
         (losses.MultilabelFocalLoss, "NodeSigmoid"),
         (lambda t: losses.MaxMarginEnergyLoss(t, temperature=0.3), "LevelEnergies"),
         (losses.ImageTextContrastLoss, "LevelSoftmax"),
@@ -115,5 +118,5 @@ def test_a_probed_loss_predicts_by_its_probes() -> None:
 def test_every_exported_loss_is_covered() -> None:
     exported = {name for name in losses.__all__ if name.endswith("Loss")} - {"Loss"}
     made = {type(make(TREE)).__name__ for make, _, _ in CROSS_ENTROPIES.values()}
-    others = {"ConditionalSigmoidLoss", "DeepRTCLoss", "DescendantSoftmaxLoss", "MultilabelFocalLoss"}
+    others = {"ConditionalSigmoidLoss", "DeepRTCLoss", "DescendantSoftmaxLoss", "HierCOSLoss", "MultilabelFocalLoss"}
     assert exported == made | others | {"MaxMarginEnergyLoss", "ImageTextContrastLoss"}

@@ -40,8 +40,8 @@ def available() -> dict[str, Path]:
     """Suites that come with the package, by name.
 
     Example:
-        >>> [name for name in sorted(available()) if name.endswith("emoji")]
-        ['cones-emoji', 'fine-from-coarse-emoji', 'levels-emoji', 'scores-and-curves-emoji', 'texts-emoji']
+        >>> [name for name in sorted(available()) if name.startswith("hace")]
+        ['hace', 'hace-probe']
     """
     return {path.stem: path for path in sorted(BUNDLED.glob("*.toml"))}
 
