@@ -285,6 +285,17 @@ def test_any_two_trees_have_a_correspondence_in_both_directions(
     assert all(certainties[0].get(u) == certainties[1].get(u) for u in paired.tolist())
 
 
+def test_ancestors_that_correspond_crosswise_are_as_near_in_both_directions() -> None:
+    """``p`` is above ``q`` in one tree and below it in the other; both are above ``u``."""
+    kept = [("r", f"z{number}") for number in range(5)]
+    old = Taxonomy.from_paths([("p", "q", "u"), *(("p", f"x{number}") for number in range(60)), *kept])
+    below = [("q", f"y{number}") for number in range(2)] + [("q", "p", f"w{number}") for number in range(3)]
+    new = Taxonomy.from_paths([("q", "p", "u"), *below, *kept])
+    for found in (match(old, new), match(new, old).inverse()):
+        (row,) = np.flatnonzero((found.old_nodes == old.find("u")) & (found.new_nodes == new.find("u")))
+        assert (found.certainty[row], found.ask[row]) == (0.76, False)
+
+
 @st.composite
 def edited(draw: st.DrawFn) -> tuple[Taxonomy, Taxonomy, dict[int, int]]:
     """A tree of 12 to 60 leaves with names of their own, and one with a few nodes renamed or moved; the truth."""

@@ -167,21 +167,26 @@ class Scorer:
         return np.unique(votes)
 
     def _near(self, u: IntArray, v: IntArray, partner: IntArray) -> tuple[BoolArray, FloatArray]:
-        """Whether the parents of pairs correspond, and how near their nearest corresponding ancestors are."""
+        """Whether the parents of pairs correspond, and how near their nearest corresponding ancestors are.
+
+        Where ancestors correspond crosswise, a lower one of ``u`` to a higher one of ``v`` and the reverse, the pair
+        with the smaller share of leaves is the nearest, whichever tree is called old.
+        """
         above = self.old.parents[u]
         top = (u == 0) | (v == 0)
         same = np.where(top, (u == 0) & (v == 0), partner[above] == self.new.parents[v])
+        share = np.ones(u.size)
         a = np.where(top, 0, above)
-        active = np.flatnonzero(~top)
+        active = np.flatnonzero(a > 0)
         while active.size:
             b = partner[a[active]]
-            found = (a[active] == 0) | (b >= 0) & contained(self.new, np.maximum(b, 0), v[active])
-            active = active[~found]
+            both = (b >= 0) & contained(self.new, np.maximum(b, 0), v[active])
+            of_old = self.old.num_leaves_under[a[active]] / self.old.num_leaves
+            of_new = self.new.num_leaves_under[np.maximum(b, 0)] / self.new.num_leaves
+            share[active] = np.minimum(share[active], np.where(both, np.maximum(of_old, of_new), 1.0))
             a[active] = self.old.parents[a[active]]
-        b = np.maximum(partner[a], 0)
-        share = np.maximum(
-            self.old.num_leaves_under[a] / self.old.num_leaves, self.new.num_leaves_under[b] / self.new.num_leaves
-        )
+            higher = self.old.num_leaves_under[a[active]] / self.old.num_leaves
+            active = active[(a[active] > 0) & (higher < share[active])]  # shares only grow further up
         return same, np.where(top, 0.0, 1 - share)
 
     def _leaves(self, u: IntArray, v: IntArray, partner: IntArray) -> tuple[IntArray, IntArray, IntArray]:
