@@ -66,6 +66,12 @@ def test_two_nodes_meet_at_the_least_height(taxonomy: Taxonomy) -> None:
             assert found == u
 
 
+def test_of_two_meetings_of_one_height_it_is_the_first_whichever_node_is_named_first() -> None:
+    tree = Taxonomy.from_paths([("a", "u"), ("b", "v")])
+    taxonomy = Taxonomy(tree.parents, tree.names, further_parents=[(2, 3), (4, 1)])
+    assert taxonomy.meet([2, 4], [4, 2]).tolist() == [1, 1]
+
+
 @given(graph_taxonomies(), st.randoms(use_true_random=False))
 def test_the_primary_parent_is_the_first_that_is_above_no_other(taxonomy: Taxonomy, random) -> None:
     graph = graph_of(taxonomy)

@@ -479,13 +479,15 @@ class Taxonomy:
             (3, 0)
         """
         u, v = np.broadcast_arrays(np.asarray(first, dtype=np.int64), np.asarray(second, dtype=np.int64))
-        lowest = self.lca(u, v).ravel()
-        if self.has_further_parents:
-            for pair, above in self.further_ancestors.common(u.ravel(), v.ravel()):
-                pair, best = least(pair, self.full_height[above] * self.num_nodes + above)
-                height, node = np.divmod(best, self.num_nodes)
-                lowest[pair] = np.where(height < self.full_height[lowest[pair]], node, lowest[pair])
-        return lowest.reshape(u.shape)
+        in_tree = self.lca(u, v).ravel()
+        if not self.has_further_parents:
+            return in_tree.reshape(u.shape)
+        of_tree = self.full_height[in_tree] * self.num_nodes  # before all other nodes of its height
+        found = of_tree.copy()
+        for pair, above in self.further_ancestors.common(u.ravel(), v.ravel()):
+            pair, best = least(pair, self.full_height[above] * self.num_nodes + above)
+            found[pair] = np.minimum(found[pair], best)
+        return np.where(found < of_tree, found % self.num_nodes, in_tree).reshape(u.shape)
 
     def primary_tree(self) -> Taxonomy:
         """The tree without further parents.
