@@ -6,12 +6,18 @@ import re
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 import pytest
 from PIL import Image
 
 from backbones.tiny_towers import write_clip
+from cladewise.backbones.transforms import Resizing
+from cladewise.cli.zero_shot import CHOICES
+from cladewise.engine.describing.node_vectors import TextPrecision
+from cladewise.engine.describing.templates import Ensemble
+from cladewise.heads.image_text import Over
 
 Command = Callable[..., tuple[int, str, str]]
 ROWS = "kingdom,genus,species\nAnimalia,Ursus,Ursus arctos\nAnimalia,Ursus,Ursus maritimus\nPlantae,Rosa,Rosa canina\n"
@@ -29,6 +35,14 @@ def zero_shot(here: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         folder.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (40, 40), (number * 20, 90, 200 - number * 10)).save(folder / f"{number}.png")
     return lambda *words: here(*words)
+
+
+def test_the_choices_are_those_of_the_library() -> None:
+    """They are written out there, since ``--help`` must not load torch."""
+    types = {"ensemble": Ensemble, "over": Over, "precision": TextPrecision, "resize": Resizing}
+    assert {option: set(get_args(choices)) for option, choices in types.items()} == {
+        k: set(v) for k, v in CHOICES.items()
+    }
 
 
 def test_a_run_predicts_and_is_made_once(zero_shot: Command, tmp_path: Path) -> None:

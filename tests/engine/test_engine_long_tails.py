@@ -13,7 +13,7 @@ import cladewise as cw
 from cladewise import InputError
 from cladewise.datasets import Dataset, with_long_tail
 from cladewise.engine import Run, evaluate, evaluate_all
-from cladewise.metrics import training_frequency
+from cladewise.metrics import images_per_label
 from cladewise.records import counts, read_evaluation
 from shared_runs import copy_of
 
@@ -35,7 +35,7 @@ def test_a_run_on_a_long_tail_is_repeated_with_the_same_images(colours: Dataset,
 def test_an_evaluation_groups_labels_by_their_training_images(trained: Callable[..., Run], tmp_path: Path) -> None:
     run = copy_of(trained(method="flat-softmax", freeze=True), tmp_path / "run")
     taxonomy, nodes = run.taxonomy, run.dataset.nodes[run.dataset.indices("train")]
-    frequency = training_frequency(np.bincount(nodes, minlength=taxonomy.num_nodes), taxonomy)
+    frequency = images_per_label(np.bincount(nodes, minlength=taxonomy.num_nodes), taxonomy)
     low, high = int(np.quantile(frequency, 0.3)), int(np.quantile(frequency, 0.7))
     score = evaluate(run, decision="leaf", few_below=low, many_above=high, progress=False)
     kept = read_evaluation(score.path)

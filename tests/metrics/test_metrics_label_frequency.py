@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cladewise import InputError, Taxonomy
 from cladewise.decisions import LabelSets, Nodes
-from cladewise.metrics import LabelSums, recall_by_frequency, scalar_metric, training_frequency
+from cladewise.metrics import LabelSums, images_per_label, recall_by_frequency, scalar_metric
 from cladewise.statistics import FrequencyBounds
 from strategies import taxonomies
 
@@ -52,7 +52,7 @@ def test_twin(tree: Taxonomy, data: st.DataObject) -> None:
 def test_golden_a_genus_has_many_images_although_its_species_have_few() -> None:
     t = Taxonomy.from_paths([("g", "s1"), ("g", "s2"), ("h",)], level_names=["genus", "species"])
     counts = np.array([0, 80, 15, 10, 50])  # 80 images are labelled with g itself
-    assert training_frequency(counts, t).tolist() == [105, 50, 15, 10, 50]
+    assert images_per_label(counts, t).tolist() == [105, 50, 15, 10, 50]
     answer = Nodes(torch.tensor([2, 3, 1, 4]), torch.zeros(4))
     found = recall_by_frequency(LabelSums.of(answer, torch.tensor([2, 2, 3, 4]), t), counts, t)
     values = {name: (group.value, group.num_labels) for name, group in found.items() if group.num_labels}
@@ -80,6 +80,6 @@ def test_what_is_refused() -> None:
     with pytest.raises(InputError, match="0 <= few_below"):
         FrequencyBounds(-1, 5)
     with pytest.raises(InputError, match="each of 3 nodes"):
-        training_frequency(np.zeros(2, dtype=np.int64), Taxonomy.from_paths([("a",), ("b",)]))
+        images_per_label(np.zeros(2, dtype=np.int64), Taxonomy.from_paths([("a",), ("b",)]))
     with pytest.raises(InputError, match="needs the training images"):
         scalar_metric("few_recall", Taxonomy.from_paths([("a",), ("b",)]))

@@ -116,7 +116,7 @@ class ImageTextHead(Head):
 
 
 Over = Literal["levels", "leaves", "siblings", "nodes", "independent"]
-"""What a score competes with: see :class:`TextClassifierHead`."""
+"""The texts that a score competes with: see :class:`TextClassifierHead`."""
 
 
 class TextClassifierHead(Head):

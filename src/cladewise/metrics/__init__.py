@@ -52,7 +52,7 @@ from cladewise.metrics.information import (
     under_specific,
 )
 from cladewise.metrics.label_counts import AVERAGES, LabelSums, label_scores
-from cladewise.metrics.label_frequency import FREQUENCY_RECALLS, GroupRecall, recall_by_frequency, training_frequency
+from cladewise.metrics.label_frequency import FREQUENCY_RECALLS, GroupRecall, images_per_label, recall_by_frequency
 from cladewise.metrics.level_accuracy import full_path, level_correct, tice, weighted_level_accuracy
 from cladewise.metrics.operating import OperatingCurve, operating_curve
 from cladewise.metrics.ordered_preference import HOPS_AT, hops, hops_columns, hops_of_order
@@ -122,6 +122,7 @@ __all__ = [
     "hops",
     "hops_columns",
     "hops_of_order",
+    "images_per_label",
     "information_scores",
     "label_scores",
     "label_set_sizes",
@@ -147,7 +148,6 @@ __all__ = [
     "tice",
     "top_k",
     "total",
-    "training_frequency",
     "truncate",
     "under_specific",
     "weighted_level_accuracy",

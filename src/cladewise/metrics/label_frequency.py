@@ -24,7 +24,7 @@ class GroupRecall(NamedTuple):
     num_labels: int
 
 
-def training_frequency(num_images: Int[np.ndarray, " node"], taxonomy: Taxonomy) -> Int[np.ndarray, " label"]:
+def images_per_label(num_images: Int[np.ndarray, " node"], taxonomy: Taxonomy) -> Int[np.ndarray, " label"]:
     """Number of training images of every label at or under it, in the order of the levels.
 
     An image counts for the labels of all levels that its own label determines: a genus may have many images although
@@ -39,7 +39,7 @@ def training_frequency(num_images: Int[np.ndarray, " node"], taxonomy: Taxonomy)
 
     Example:
         >>> t = Taxonomy.from_paths([("a", "b"), ("a", "c"), ("d",)])
-        >>> training_frequency(np.array([0, 0, 90, 30, 5]), t).tolist()  # a, d; b, c, d
+        >>> images_per_label(np.array([0, 0, 90, 30, 5]), t).tolist()  # a, d; b, c, d
         [120, 5, 90, 30, 5]
     """
     if num_images.shape != (taxonomy.num_nodes,):
@@ -87,7 +87,7 @@ def recall_by_frequency(
 
     References: Liu et al., Large-scale long-tailed recognition in an open world, CVPR 2019, arXiv:1904.05160.
     """
-    groups = (bounds or FrequencyBounds()).of(training_frequency(num_images, taxonomy))
+    groups = (bounds or FrequencyBounds()).of(images_per_label(num_images, taxonomy))
     hit, true = (counts.cpu().numpy().astype(np.float64) for counts in (sums.hit, sums.true))
     seen = true > 0
     recall = hit / np.maximum(true, 1)

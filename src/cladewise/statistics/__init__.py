@@ -5,7 +5,7 @@ from cladewise.statistics.bootstrap import Interval, mean_interval, mean_interva
 from cladewise.statistics.clusterings import Agreement, agreement
 from cladewise.statistics.conformal import conformal_rank, images_for_coverage
 from cladewise.statistics.detection import auroc, missed_at
-from cladewise.statistics.label_frequency import FREQUENCIES, FrequencyBounds, images_at_level
+from cladewise.statistics.frequency_bounds import FREQUENCIES, FrequencyBounds, images_at_level
 from cladewise.statistics.learn_then_test import fixed_sequence, least_successes, trials_needed
 from cladewise.statistics.spread import Spread, mean_and_sd
 from cladewise.statistics.trees import LevelAgreement, TreeAgreement, tree_agreement
