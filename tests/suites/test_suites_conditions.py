@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,15 @@ from PIL import Image
 from cladewise import InputError, Taxonomy, methods, suites
 from cladewise.datasets.relabelling import level_shares
 from cladewise.engine import Run
+from cladewise.errors import InputWarning
 from cladewise.records import read_evaluation
 from cladewise.statistics import mean_and_sd
-from cladewise.suites import jobs, read_suite, running
+from cladewise.suites import jobs, read_suite
 
 SMALL = """
 title = "Colours"
 seeds = 2
+baseline = "flat-softmax"
 methods = ["flat-softmax", "taxon-ssl:embedding=0"]
 
 [data]
@@ -72,7 +75,7 @@ columns = ["top1", "cpu_seconds"]
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with photographs, a cache and a suite; its benchmark writes no report."""
+    """A folder with photographs, a cache and a suite."""
     random = np.random.default_rng(0)
     for label, colour in {"warm/red": (200, 30, 30), "warm/orange": (220, 130, 20), "cold": (20, 20, 160)}.items():
         (tmp_path / "photos" / label).mkdir(parents=True)
@@ -83,7 +86,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "small.toml").write_text(SMALL)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("CLADEWISE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(running, "compare", lambda _, out, **__: out)
     jobs._open_data.cache_clear()
     return tmp_path
 
@@ -103,6 +105,24 @@ def test_rows_are_everything_under_every_condition_and_rates_are_searched_under_
     assert (resolved.training.epochs, resolved.ablation.label_levels) == (1, "1=0.5,2=0.5")
     assert suite.resolved("photos", "all fine, smooth").ablation.label_levels == ""
     assert suite.methods_of(suite.tables[1]) == ("all fine, smooth", "half, smooth", "half, flat-softmax")
+
+
+def test_every_condition_has_a_report_of_its_own_rows_and_oddities_of_the_data_are_told_once(here: Path) -> None:
+    (here / "photos" / "warm" / "pink").mkdir()
+    shutil.copy(here / "photos" / "warm" / "red" / "0.png", here / "photos" / "warm" / "pink")
+    with pytest.warns(InputWarning) as told:
+        written = suites.benchmark("small.toml", progress=False, out="out")
+    oddities = sorted(str(warning.message) for warning in told if "warm/pink" in str(warning.message))
+    assert oddities == [
+        f"the split {name} has no image of 1 of the 4 classes trained on: warm/pink at photos." for name in ("test", "val")
+    ]
+    for path, condition, other in zip(written[:2], ("all fine", "half"), ("half", "all fine"), strict=True):
+        page = path.read_text()
+        assert path.name == f"report-{condition.replace(' ', '-')}.html"
+        assert f"<title>Colours {condition}</title>" in page
+        assert all(f"{condition}, {row}" in page for row in ("flat-softmax", "smooth"))
+        assert f"{other}, smooth" not in page
+        assert f"<bdi>{condition}, flat-softmax</bdi><small>2 seeds, baseline</small>" in page
 
 
 def test_conditions_side_by_side_are_the_means_of_their_runs_and_a_second_call_trains_nothing(here: Path) -> None:

@@ -23,13 +23,15 @@ from cladewise.atomic import write_text
 from cladewise.catalogue import nearest
 from cladewise.datasets import Dataset
 from cladewise.datasets.finding import find_data
+from cladewise.datasets.overview import overview
 from cladewise.engine.ablation import altered_tree, relabelled
 from cladewise.engine.answering.evaluation import evaluate_metric
 from cladewise.engine.answering.scoring import data_digest
 from cladewise.engine.digests import labels_digest
 from cladewise.engine.rules import decision_of, handle_of, inference_of
-from cladewise.errors import InputError
+from cladewise.errors import InputError, warn
 from cladewise.records import (
+    NO_SPLIT,
     SCHEMA_VERSION,
     AblationConfig,
     BackboneConfig,
@@ -84,6 +86,7 @@ class Job:
             name=self.method,
             reuse=True,
             progress=False,
+            tell=False,  # the data's oddities are told once for all runs
             **chosen,
         )
 
@@ -184,6 +187,8 @@ def evaluation_path(run: engine.Run, split: str, infer: str, decide: str, tree: 
 def check_on_data(suite: Suite) -> None:
     """Check that a dataset has what a suite needs: splits, named levels, and leaves that can get a wrong parent.
 
+    Of anything odd in its training images it warns once for all runs.
+
     Raises:
         InputError: It has not.
     """
@@ -191,6 +196,8 @@ def check_on_data(suite: Suite) -> None:
     dataset = open_data(data, searching=False)
     for split in (data.train, data.test):
         dataset.indices(split)
+    for oddity in overview(dataset, data.train, NO_SPLIT).oddities:
+        warn(oddity, at=dataset.name)
     for entry in (*suite.tables, *suite.figures):
         for level in filter(None, map(level_of, entry.columns)):
             if level not in dataset.taxonomy.level_names:

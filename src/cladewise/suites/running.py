@@ -146,17 +146,7 @@ class _Benchmark:
         """Do all that is still to be done; the files that show it."""
         chosen = self.choose()
         runs, impossible = self.train(chosen)
-        distinct: dict[str, Run] = {}  # of variants that come to the same configuration the page shows one
-        for run in (run for of_method in runs.values() for run in of_method):
-            distinct.setdefault(_key(run), run)
-        first = runs.get(self.suite.baseline)
-        page = compare(
-            [run.path for run in distinct.values()],
-            self.out / "report.html",
-            split=self.data.test,
-            title=self.suite.title,
-            baseline=str(distinct[_key(first[0])].path) if first else self.suite.baseline or None,
-        )
+        pages = self._pages(runs)
         tables: list[Path] = []
         for table in self.suite.tables:
             rows = table_rows(self.suite, table, runs, self.data.test)
@@ -175,7 +165,28 @@ class _Benchmark:
             }
             tables += write_few_shot_table(self.out, results)
         records = [self.out / "chosen.json"] if self.suite.search else []
-        return [Path(page), *records, *tables]
+        return [*pages, *records, *tables]
+
+    def _pages(self, runs: Mapping[str, list[Run]]) -> list[Path]:
+        """A report of all runs; where there are conditions, a report of each, for a page holds so many rows."""
+        by_condition: dict[str, dict[str, list[Run]]] = {}
+        for label, of_method in runs.items():
+            by_condition.setdefault(self.suite.variant(label).condition, {})[label] = of_method
+        return [self._page(condition, under) for condition, under in by_condition.items()]
+
+    def _page(self, condition: str, runs: Mapping[str, list[Run]]) -> Path:
+        """A report; of variants that come to the same configuration it shows one."""
+        distinct: dict[str, Run] = {}
+        for run in (run for of_method in runs.values() for run in of_method):
+            distinct.setdefault(_key(run), run)
+        first = next((runs[label] for label in runs if self.suite.variant(label).plain == self.suite.baseline), None)
+        return compare(
+            [run.path for run in distinct.values()],
+            self.out / (f"report-{folder_name(condition)}.html" if condition else "report.html"),
+            split=self.data.test,
+            title=f"{self.suite.title} {condition}".strip(),
+            baseline=str(distinct[_key(first[0])].path) if first else self.suite.baseline or None,
+        )
 
     def choose(self) -> dict[str, Choice]:
         """Search the settings of every method, and write them down."""

@@ -176,8 +176,10 @@ class Suite:
                     of_inference = wanted.setdefault(infer, [])
                     if decide not in of_inference:
                         of_inference.append(decide)
-        if sum(map(len, wanted.values())) != 1 and not wanted.keys() & {OWN, NO_INFERENCE}:
-            wanted[OWN] = [OWN]
+        preferred = wanted.get(OWN) or wanted.get(NO_INFERENCE) or []
+        knows = len(preferred) == 1 or bool({OWN, "leaf"} & {*preferred})
+        if sum(map(len, wanted.values())) != 1 and not knows:
+            wanted.setdefault(OWN, []).append(OWN)
         return wanted
 
     def on(self, data: str) -> Suite:

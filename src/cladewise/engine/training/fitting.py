@@ -148,8 +148,8 @@ def _fit(
         if tell:
             tell_of(dataset, config.training, method, known.taxonomy, shown=progress)
             tell_of_adapters(classifier, config.backbone.adapter_rank, shown=progress)
-            if few := _few_views(config, method):
-                warn(few, advice=_MORE_VIEWS)
+        if few := _few_views(config, method):
+            warn(few, advice=_MORE_VIEWS)
         is_new = not folder.config.is_file()
         if folder.last_checkpoint.is_file() and not is_new:
             _check_same_tree(folder, change)
