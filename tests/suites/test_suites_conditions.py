@@ -114,7 +114,8 @@ def test_every_condition_has_a_report_of_its_own_rows_and_oddities_of_the_data_a
         written = suites.benchmark("small.toml", progress=False, out="out")
     oddities = sorted(str(warning.message) for warning in told if "warm/pink" in str(warning.message))
     assert oddities == [
-        f"the split {name} has no image of 1 of the 4 classes trained on: warm/pink at photos." for name in ("test", "val")
+        f"the split {name} has no image of 1 of the 4 classes trained on: warm/pink at photos."
+        for name in ("test", "val")
     ]
     for path, condition, other in zip(written[:2], ("all fine", "half"), ("half", "all fine"), strict=True):
         page = path.read_text()
@@ -192,3 +193,61 @@ def test_free_grained_has_every_method_with_the_stated_shares_of_fine_labels(dat
         left = missing / 200
         expected = {1: left, 2: left, 3: 1 - missing / 100} if missing else {}
         assert (level_shares(levels, tree) if levels else {}) == pytest.approx(expected)
+
+
+FIGURE = """
+[[figure]]
+name = "drawn"
+title = "Drawn"
+kind = "conditions"
+columns = ["top1", "severity"]
+decisions = ["levels"]
+"""
+
+
+def test_a_figure_of_conditions_has_a_row_per_method_with_the_values_of_the_table(here: Path) -> None:
+    (here / "drawn.toml").write_text(SMALL + FIGURE)
+    written = [path.name for path in suites.benchmark("drawn.toml", progress=False, out="out", seeds=1)]
+    assert {"drawn.png", "drawn.svg", "drawn.csv"} <= {*written}
+    beside = {(row["method"], row["decision"]): row for row in table(here, "side-by-side")}
+    cells = table(here, "drawn")
+    assert [(row["method"], row["condition"]) for row in cells] == [
+        (method, under)
+        for under in ("all fine", "half")
+        for method in ("flat-softmax", "taxon-ssl:embedding=0", "smooth")
+    ]
+    for row in cells:
+        for metric in ("top1", "severity"):
+            assert row[metric] == beside[row["method"], "levels"][f"{metric} | {row['condition']}"]
+    drawing = (here / "out" / "photos" / "drawn.svg").read_text()
+    assert all(text in drawing for text in ("taxon-ssl:embedding=0", "all fine", "half", "Severity", "Top-1, %"))
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "message"),
+    [
+        ('decisions = ["levels"]', 'decisions = ["levels", "leaf"]', "one inference and one decision, but got"),
+        ('"severity"', '"severe"', "severe"),
+        (
+            'kind = "conditions"',
+            'kind = "conditions"\nscale = "log"',
+            "no scale, which only figures of kind curve have",
+        ),
+    ],
+)
+def test_a_figure_of_conditions_that_cannot_be_drawn_is_refused(
+    here: Path, right: str, wrong: str, message: str
+) -> None:
+    (here / "drawn.toml").write_text(SMALL + FIGURE.replace(right, wrong))
+    with pytest.raises(InputError, match=message):
+        read_suite("drawn.toml")
+
+
+def test_a_figure_of_conditions_needs_conditions_and_a_baseline(here: Path) -> None:
+    (here / "drawn.toml").write_text(SMALL.replace('baseline = "flat-softmax"', "") + FIGURE)
+    with pytest.raises(InputError, match="the baseline of the suite among the methods, but got ''"):
+        read_suite("drawn.toml")
+    plain = SMALL.replace('condition = "half"', "").split("[[condition]]", maxsplit=1)[0]
+    (here / "drawn.toml").write_text(plain + '[[table]]\nname = "one"\ntitle = "One"\ncolumns = ["top1"]\n' + FIGURE)
+    with pytest.raises(InputError, match=r"a suite with \[\[condition\]\], but got none"):
+        read_suite("drawn.toml")

@@ -142,7 +142,8 @@ class FigureEntry:
     Args:
         name: Name of its files.
         title: Heading.
-        kind: ``curve``: metrics by the value of an option. ``operating``: correctness and precision against recall.
+        kind: ``curve``: metrics by the value of an option. ``conditions``: metrics of each method under each condition,
+            coloured by the difference from the baseline. ``operating``: correctness and precision against recall.
             ``t-sne``: the feature spaces of the methods' first runs, side by side.
         x: The option: of the methods, of the inferences, or a setting that differs between variants.
         scale: Scale of that axis, ``linear`` or ``log``.

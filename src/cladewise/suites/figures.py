@@ -9,6 +9,7 @@ from pathlib import Path
 from cladewise.catalogue import nearest
 from cladewise.engine import Run
 from cladewise.errors import InputError
+from cladewise.suites.condition_figures import check_conditions, draw_conditions
 from cladewise.suites.curve_drawing import draw_curve
 from cladewise.suites.curves import check_curve
 from cladewise.suites.entries import FigureEntry
@@ -39,6 +40,7 @@ _RULES = frozenset({"inferences", "decisions"})
 
 KINDS: dict[str, Kind] = {
     "curve": Kind(_RULES | {"x", "scale", "columns", "headings"}, check_curve, draw_curve),
+    "conditions": Kind(_RULES | {"columns", "headings"}, check_conditions, draw_conditions),
     "operating": Kind(_RULES | {"pairs"}, check_operating, draw_operating),
     MANIFOLDS: Kind(frozenset({"levels", "classes", "most", "images", "texts"}), check_manifolds, draw_manifolds),
 }
