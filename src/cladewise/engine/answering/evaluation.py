@@ -317,7 +317,8 @@ class _Task:
         done = self.attempt(before.handle, lambda: self.outcomes(before, possible))
         if done is None:
             return []
-        of = {id(predicted): (predicted.values(), predicted.curves()) for predicted in done.of_predictions}
+        distinct = {id(predicted): predicted for predicted in done.of_predictions}  # most decisions share one
+        of = {key: (predicted.values(), predicted.curves()) for key, predicted in distinct.items()}
         written: list[Evaluation] = []
         found = zip(done.decisions, done.of_decisions, done.of_predictions, done.drift, strict=True)
         for rule, decided, predicted, drift in found:
