@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import subprocess
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -130,6 +133,25 @@ def test_forked_workers_can_compute() -> None:
         _InWorker(), batch_size=None, num_workers=2, multiprocessing_context="fork", timeout=60
     )
     assert [float(out[0]) for out in loader] == [position * TREE.num_nodes for position in range(4)]
+
+
+def test_a_kernel_is_compiled_again_when_another_file_of_its_package_changes(tmp_path: Path) -> None:
+    folder = tmp_path / "some_kernels"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    head = "from cladewise.ops.compiled.decorators import kernel\n"
+    (folder / "caller.py").write_text(
+        f"{head}from some_kernels.helper import helper\n\n@kernel\ndef called(x):\n    return helper(x)\n"
+    )
+    found: list[tuple[int, int]] = []
+    for factor in (2, 2, 3):
+        (folder / "helper.py").write_text(f"{head}\n@kernel\ndef helper(x):\n    return {factor} * x\n")
+        command = "import some_kernels.caller as c; print(c.called(7), sum(c.called.stats.cache_hits.values()))"
+        answer, hits = subprocess.run(
+            [sys.executable, "-c", command], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout.split()
+        found.append((int(answer), int(hits)))
+    assert found == [(14, 0), (14, 1), (21, 0)]
 
 
 def test_environment_switches_them_off(monkeypatch: pytest.MonkeyPatch) -> None:
