@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,6 +83,29 @@ def test_saved_and_loaded(space: LabelSpace, tmp_path: Path) -> None:
         LabelSpace.load(tmp_path)
     (tmp_path / "embedding.safetensors").unlink()
     with pytest.raises(InputError, match=r"Expected embedding\.safetensors, but got no such file"):
+        LabelSpace.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({"schema_version": "9"}, "schema_version 1, but got 9 at .*Update cladewise, or make one"),
+        ({}, "schema_version 1, but got none"),
+        ({"schema_version": "1", "threshold": "high"}, "a file of label vectors, but got could not convert string"),
+        (None, r"a file of label vectors, but got .* at .*embedding\.safetensors\. Make one: cladewise embed taxonomy"),
+    ],
+)
+def test_files_of_another_version_or_kind_are_refused(
+    space: LabelSpace, tmp_path: Path, about: dict[str, str] | None, message: str
+) -> None:
+    space.save(tmp_path)
+    file = tmp_path / "embedding.safetensors"
+    if about is None:
+        file.write_bytes(file.read_bytes()[:-1])
+    else:
+        kept = {"geometry": "euclidean", "threshold": "0.0", "taxonomy": space.taxonomy.fingerprint}
+        safetensors.torch.save_file({"vectors": space.vectors}, str(file), metadata={**kept, **about})
+    with pytest.raises(InputError, match=message):
         LabelSpace.load(tmp_path)
 
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import safetensors.torch
 import torch
 from jaxtyping import Float, Int
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from cladewise.atomic import write_bytes
@@ -20,9 +20,11 @@ from cladewise.embeddings.adding import fitted_vector
 from cladewise.embeddings.geometries import available
 from cladewise.embeddings.label_geometry import Geometry
 from cladewise.errors import InputError
-from cladewise.records import SCHEMA_VERSION, EmbeddingFolder
+from cladewise.records import SCHEMA_VERSION, EmbeddingFolder, building, check_schema
 from cladewise.taxonomy import Taxonomy
 from cladewise.tensor_files import reproducible
+
+_ADVICE = "Make one: cladewise embed taxonomy."
 
 Label = int | str | Sequence[str]
 """A node, or a label as :meth:`~cladewise.taxonomy.Taxonomy.find` takes it."""
@@ -206,22 +208,28 @@ class LabelSpace:
         """Load a space written by :meth:`save`.
 
         Raises:
-            InputError: Something is missing, or the vectors belong to another taxonomy.
+            InputError: Something is missing or cannot be read, or the vectors belong to another taxonomy.
         """
         files = EmbeddingFolder(Path(folder))
         for file in (files.vectors, files.taxonomy):
             if not file.is_file():
-                advice = "Make one: cladewise embed taxonomy."
-                raise InputError(file.name, "no such file", at=str(folder), advice=advice)
-        taxonomy = Taxonomy.read(files.taxonomy)
-        with safe_open(str(files.vectors), framework="pt") as content:  # type: ignore[no-untyped-call]
-            about: dict[str, str] = dict(content.metadata() or {})
-            vectors: Tensor = content.get_tensor("vectors")
+                raise InputError(file.name, "no such file", at=str(folder), advice=_ADVICE)
+        taxonomy, at = Taxonomy.read(files.taxonomy), str(files.vectors)
+        try:
+            with safe_open(at, framework="pt") as content:  # type: ignore[no-untyped-call]
+                about: dict[str, str] = dict(content.metadata() or {})
+                vectors: Tensor = content.get_tensor("vectors")
+        except SafetensorError as error:
+            raise InputError("a file of label vectors", f"{error}", at=at, advice=_ADVICE) from None
+        version = about.pop("schema_version", "")
+        numbered = {"schema_version": int(version)} if version.isdecimal() else {}
+        check_schema({**about, **numbered}, at=at, advice=_ADVICE)
         if about.get("taxonomy") != taxonomy.fingerprint:
-            wanted = f"vectors for taxonomy {taxonomy.fingerprint}"
-            raise InputError(wanted, about.get("taxonomy"), at=str(files.vectors))
-        geometry = from_spec(available(), "geometry", about["geometry"])
-        return cls(taxonomy, vectors, geometry, float(about["threshold"]))
+            raise InputError(f"vectors for taxonomy {taxonomy.fingerprint}", about.get("taxonomy"), at=at)
+        with building("a file of label vectors", at=at, advice=_ADVICE):
+            return cls(
+                taxonomy, vectors, from_spec(available(), "geometry", about["geometry"]), float(about["threshold"])
+            )
 
     def __repr__(self) -> str:
         return f"LabelSpace({self.taxonomy!r}, {self.geometry!r}, {self.dim} dimensions)"
