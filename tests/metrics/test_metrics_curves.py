@@ -19,7 +19,6 @@ from cladewise.metrics import (
     information_scores,
     operating_curve,
     score_prediction,
-    streaming,
 )
 from cladewise.metrics.operating import Measure, pareto_integral
 from cladewise.predictions import (
@@ -288,7 +287,7 @@ def test_neither_batches_nor_their_order_change_a_bit(monkeypatch: pytest.Monkey
     for seed, batch in ((0, 1), (1, 7), (2, 40)):
         order = torch.randperm(40, generator=torch.Generator().manual_seed(seed))
         assert as_lists(stream(order, batch).compute()) == whole
-        monkeypatch.setattr(streaming, "MERGE_FROM", 3)
+        monkeypatch.setattr("cladewise.metrics.streaming.operating.MERGE_FROM", 3)
         merging = stream(order, batch)
         assert as_lists(merging.compute()) == whole
         assert sum(map(len, merging.rank)) < 2 * len(whole["recall"]) + 7 * 9

@@ -78,4 +78,4 @@ def test_a_root_alone_is_refused() -> None:
 def test_torchmetrics_is_imported_for_streams_alone() -> None:
     code = "import sys, cladewise.metrics as m; print('torchmetrics' in sys.modules, m.SetSizes.__module__)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.split() == ["False", "cladewise.metrics.streaming"]
+    assert run.stdout.split() == ["False", "cladewise.metrics.streaming.set_sizes"]

@@ -173,7 +173,7 @@ class Criterion(nn.Module):
     def _nodes(self, target: Tensor) -> Tensor:
         if self.nodes is None:
             return target
-        from cladewise.metrics.tree_metric import check_classes
+        from cladewise.metrics.streaming.tree_metric import check_classes
 
         check_classes(target, len(self.nodes))
         return self.nodes.to(target.device)[target]

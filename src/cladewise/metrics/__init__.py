@@ -67,7 +67,6 @@ from cladewise.metrics.truncation import truncate
 from cladewise.ops import at_levels
 
 if TYPE_CHECKING:
-    from cladewise.metrics.collections import collection, scalar_metric
     from cladewise.metrics.streaming import (
         HierarchicalMetrics,
         HitAtK,
@@ -78,8 +77,10 @@ if TYPE_CHECKING:
         Reliability,
         SetMetrics,
         SetSizes,
+        TreeMetric,
+        collection,
+        scalar_metric,
     )
-    from cladewise.metrics.tree_metric import TreeMetric
 
 __all__ = [
     "AVERAGES",
@@ -153,7 +154,7 @@ __all__ = [
     "weighted_level_accuracy",
 ]
 
-_CLASSES = (
+_STREAMING = (
     "HierarchicalMetrics",
     "HitAtK",
     "LabelCounts",
@@ -163,11 +164,9 @@ _CLASSES = (
     "Reliability",
     "SetMetrics",
     "SetSizes",
+    "TreeMetric",
+    "collection",
+    "scalar_metric",
 )
-_STREAMING = {
-    **dict.fromkeys(_CLASSES, "cladewise.metrics.streaming"),
-    **dict.fromkeys(("collection", "scalar_metric"), "cladewise.metrics.collections"),
-    "TreeMetric": "cladewise.metrics.tree_metric",
-}
-__getattr__, __dir__ = lazy_names(__name__, _STREAMING)
+__getattr__, __dir__ = lazy_names(__name__, dict.fromkeys(_STREAMING, "cladewise.metrics.streaming"))
 """torchmetrics is imported only when one of its modules is used."""

@@ -13,19 +13,16 @@ from cladewise.metrics.label_frequency import FREQUENCY_RECALLS
 from cladewise.metrics.ordered_preference import HOPS_AT
 from cladewise.metrics.prediction_scores import PREDICTION_COLUMNS
 from cladewise.metrics.set_sizes import SIZES
-from cladewise.metrics.streaming import (
-    SHARE,
-    HierarchicalMetrics,
-    HitAtK,
-    LabelCounts,
-    OperatingCurves,
-    OrderedPreference,
-    PredictionMetrics,
-    Reliability,
-    SetMetrics,
-    SetSizes,
-)
-from cladewise.metrics.tree_metric import TreeMetric
+from cladewise.metrics.streaming.answer_scores import HierarchicalMetrics
+from cladewise.metrics.streaming.hits import HitAtK
+from cladewise.metrics.streaming.label_counts import LabelCounts
+from cladewise.metrics.streaming.operating import SHARE, OperatingCurves
+from cladewise.metrics.streaming.ordered_preference import OrderedPreference
+from cladewise.metrics.streaming.prediction_scores import PredictionMetrics
+from cladewise.metrics.streaming.reliability import Reliability
+from cladewise.metrics.streaming.set_scores import SetMetrics
+from cladewise.metrics.streaming.set_sizes import SetSizes
+from cladewise.metrics.streaming.tree_metric import TreeMetric
 from cladewise.records.metric_names import metric_text
 from cladewise.taxonomy import Taxonomy
 
