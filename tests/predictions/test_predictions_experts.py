@@ -89,7 +89,7 @@ def test_branches_by_name_path_and_node_and_experts_in_another_order() -> None:
     )
     expert = LeafSoftmax(birds, torch.tensor([[0.1, 0.2, 0.3, 0.4]]).log())  # in the order of its own leaves
     leaf = {str(birds.names[node]): p for node, p in zip(birds.leaf_nodes, [0.1, 0.2, 0.3, 0.4], strict=True)}
-    for key in ("bird", ("bird",), RAGGED.find("bird")):
+    for key in ("bird", ("bird",), RAGGED.find("bird"), np.int64(RAGGED.find("bird"))):
         found = with_experts(general, {key: expert}).log_prob.exp()[0]
         share = 0.5 / (1 - leaf["stone"])  # three of six leaves are birds
         assert found[RAGGED.find("wren")].item() == pytest.approx(share * leaf["wren"])
@@ -129,6 +129,9 @@ def test_what_cannot_be_composed_is_told() -> None:
         with_experts(general, {"a": general, "c": general})
     with pytest.raises(InputError, match="branches beside each other, but got a/c twice"):
         with_experts(general, {"c": general, ("a", "c"): general})
+    for node in (-2, tree.num_nodes):
+        with pytest.raises(InputError, match=rf"branches that are nodes, 0 to 6, but got {node}"):
+            with_experts(general, {node: general})
     with pytest.raises(InputError, match="with a row for each image of the general prediction"):
         with_experts(general, {"a": general[:1]})
     other = Taxonomy.from_paths([("b",), ("c", "x")])

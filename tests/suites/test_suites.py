@@ -213,6 +213,23 @@ def test_a_killed_suite_goes_on(
         assert (killed / "photos" / name).read_text() == (here / "out/photos" / name).read_text()
 
 
+def test_trials_with_other_settings_are_refused(
+    finished: tuple[Path, list[Path]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, _ = finished
+    go_to(here, monkeypatch)
+    shutil.copytree(here / "out/photos/search", tmp_path / "out/photos/search")
+    for old, new, differs in (
+        ("epochs = 2", "epochs = 3", r"training.epochs \(2 there, 3 here\)"),
+        ("search = 0.3", "search = 0.3\nimbalance = 2", "data"),
+    ):
+        with pytest.raises(
+            InputError, match=rf"search/flat-softmax/lr=0.01 .* differs in {differs}.*, or remove that one"
+        ):
+            suites.benchmark(changed(here, old, new), out=tmp_path / "out", progress=False)
+    assert not (tmp_path / "out/photos/runs").exists()
+
+
 def test_what_a_head_cannot_have_is_left_out_and_listed(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     without_page(monkeypatch)
     file = changed(here, 'methods = ["hace:dilution=0.5"]', 'methods = ["flat-softmax"]')
@@ -286,9 +303,15 @@ def test_a_suite_states_the_options_to_search(here: Path) -> None:
         ("{ dilution = [0.1] }", "grid to have options of methods that are searched, but got dilution"),
         ("{ label_smoothing = 0.1 }", r"a list of values of label_smoothing in grid, but got 0\.1"),
         ("{ label_smoothing = ['a'] }", "label_smoothing"),
+        (
+            "{ label_smoothing = [0.1] }\noptions = 'default'",
+            "no grid where the rate alone is searched, but got label_sm",
+        ),
     ):
         with pytest.raises(InputError, match=text):
             read_suite(changed(here, "[search]", f"[search]\ngrid = {grid}"))
+    with pytest.raises(InputError, match=r"searched, but got dilution at changed.toml \[features\] search"):
+        read_suite(changed(here, "[search]", "[features]\nsearch.grid = { dilution = [0.1] }\n[search]"))
 
 
 WAYS_TO_SCORE = {
@@ -346,7 +369,11 @@ MISTAKES = {
         "a metric of which higher or lower is better.*labels_mean",
     ),
     "searched": ('metric = "top1"', 'metric = "top"', r"a metric: .*but got 'top' at changed.toml \[search\]"),
-    "baseline": ('baseline = "flat-softmax"', 'baseline = "hxe"', "a baseline among flat-softmax, hace, but got 'hxe'"),
+    "baseline": (
+        'baseline = "flat-softmax"',
+        'baseline = "hxe"',
+        "a baseline among .*, hace:dilution=0.5, but got 'hxe'",
+    ),
     "baseline with a word": ('baseline = "flat-softmax"', 'baseline = "hace 0.5"', "a baseline .*but got 'hace 0.5'"),
     "value": (
         '["none", "top-down"]',

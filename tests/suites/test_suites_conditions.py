@@ -146,6 +146,7 @@ def test_conditions_side_by_side_are_the_means_of_their_runs_and_a_second_call_t
         "half, flat-softmax",
     }
     page = (here / "out" / "photos" / "side-by-side.md").read_text()
+    assert "of 2 seeds; Top-1 in percent." in page
     assert "| method | decision | Top-1, all fine | Top-1, half | Severity, all fine | Severity, half |" in page
     before = {path: path.stat().st_mtime_ns for path in runs.rglob("model.safetensors")}
     assert suites.benchmark("small.toml", progress=False, out="out") == written
@@ -159,6 +160,28 @@ MISTAKES = {
     "empty": ('name = "all fine"', 'name = ""', r"a name for every \[\[condition\]\], but got none"),
     "shares": ('"1=0.5,2=0.5"', '"1=0.5,2=0.4"', r"with sum 1, but got 1: 0.5, 2: 0.4 .sum 0.9. at variant half"),
     "row": ('"half, flat-softmax"', '"half, hace"', "one of the suite's methods: all fine, flat-softmax"),
+    "twice": ('name = "all fine"', 'name = "half"', r"a unique name for every \[\[condition\]\], but got 'half' twice"),
+    "data": (
+        'name = "all fine"',
+        'name = "all fine"\ndata = ["photo"]',
+        r"got 'photo' at wrong.toml \[\[condition\]\] all",
+    ),
+    "absent": (
+        'name = "half"',
+        'name = "half"\ndata = []',
+        "that all data of the suite have, but got 'half', which photos",
+    ),
+    "baseline": ('baseline = "flat-softmax"', 'baseline = "half, smooth"', "but got 'half, smooth' at wrong.toml"),
+    "probes": (
+        "[training]",
+        "[features]\nsearch.condition = 'all fine'\n[training]",
+        r"a condition in \[search\] alone",
+    ),
+    "published": (
+        "across = true",
+        "across = true\npublished = [{ row = 'half, smooth', decision = 'levels', values = [1.0, 2.0] }]",
+        "no published figures in a table with across = true, but got 1",
+    ),
     "variant": ('method = "flat-softmax"\n', 'method = "flat-softmax"\ncondition = "half"\n', "for all rows"),
 }
 
@@ -170,6 +193,58 @@ def test_what_a_condition_cannot_be_is_told(here: Path, mistake: str) -> None:
     (here / "wrong.toml").write_text(SMALL.replace(old, new))
     with pytest.raises(InputError, match=message):
         suites.benchmark("wrong.toml", progress=False, out="out")
+
+
+ALONE = {
+    "across": ('condition = "half"\n', "", r"\[\[condition\]\] entries for a table with across = true, but got none"),
+    "search": ("across = true", "", r"a \[\[condition\]\] that the search names, but got condition = 'half'"),
+}
+
+
+@pytest.mark.parametrize("mistake", ALONE)
+def test_what_needs_conditions_is_told_where_there_are_none(here: Path, mistake: str) -> None:
+    old, new, message = ALONE[mistake]
+    start, end = SMALL.index("[[condition]]"), SMALL.index("[[table]]")
+    alone = SMALL[:start] + SMALL[end : SMALL.rindex("[[table]]")]
+    assert old in alone
+    (here / "wrong.toml").write_text(alone.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        read_suite("wrong.toml")
+
+
+def test_a_variant_has_the_settings_of_a_method_that_is_no_row_searched_under_the_condition(here: Path) -> None:
+    (here / "more.toml").write_text(SMALL.replace('method = "flat-softmax"', 'method = "hace"'))
+    suite = read_suite("more.toml").on("photos")
+    assert suite.settings_of("all fine, smooth") == suite.settings_of("half, smooth") == "half, hace"
+    assert suite.searched == ("half, flat-softmax", "half, taxon-ssl:embedding=0", "half, hace")
+    assert suite.variant("half, hace").ablation == {"label_levels": "1=0.5,2=0.5"}
+    assert not {"half, hace", "all fine, hace"} & {*suite.methods}
+    assert suite.resolved("photos", "half, hace").method == "hace"
+
+
+def test_a_row_takes_the_encoder_of_its_condition(here: Path) -> None:
+    start, end = SMALL.index("[search]"), SMALL.index("[[variant]]")
+    text = SMALL[:start] + SMALL[end:]
+    (here / "more.toml").write_text(
+        text.replace('method = "flat-softmax"', 'method = "hace"\nencoder = "flat-softmax"')
+    )
+    suite = read_suite("more.toml")
+    assert suite.variant("half, smooth").encoder == "half, flat-softmax"
+    assert suite.variant("all fine, smooth").encoder == "all fine, flat-softmax"
+
+
+@pytest.mark.parametrize("baseline", ["smooth", "taxon-ssl:embedding=0", "taxon-ssl"])
+def test_a_baseline_is_a_row_of_every_condition_that_has_it(here: Path, baseline: str) -> None:
+    row = baseline if baseline == "smooth" else "taxon-ssl:embedding=0"
+    rows = f'methods = ["half, {row}", "half, flat-softmax", "all fine, flat-softmax"]'
+    text = SMALL.replace('baseline = "flat-softmax"', f'baseline = "{baseline}"').replace("seeds = 2", "seeds = 1")
+    text = text.replace('methods = ["smooth", "half, flat-softmax"]', rows).replace("across = true", rows)
+    (here / "more.toml").write_text(text)
+    written = suites.benchmark("more.toml", progress=False, out="out")
+    pages = {path.name: path.read_text() for path in written if path.suffix == ".html"}
+    assert f"<bdi>half, {row}</bdi><small>1 seed, baseline</small>" in pages["report-half.html"]
+    assert "all fine, flat-softmax" in pages["report-all-fine.html"]
+    assert f"all fine, {row}" not in pages["report-all-fine.html"]
 
 
 LEVELS = {

@@ -22,7 +22,7 @@ from cladewise.taxonomy.checks.problems import some
 from cladewise.taxonomy.names.paths import SEPARATOR
 
 IntArray = NDArray[np.int64]
-Branch = TypeVar("Branch", bound=int | str | tuple[str, ...])
+Branch = TypeVar("Branch", bound=int | np.integer | str | tuple[str, ...])
 _COHERENT = (Coherence.EXACT, Coherence.SUPERADDITIVE)
 
 
@@ -45,8 +45,8 @@ def with_experts(general: Prediction, experts: Mapping[Branch, Prediction]) -> P
             those of ``general``.
 
     Raises:
-        InputError: A branch is a leaf or inside another one, an expert has other nodes under it or other images, or a
-            prediction is not coherent.
+        InputError: A branch is unknown, a leaf or inside another one, an expert has other nodes under it or other
+            images, or a prediction is not coherent.
 
     Example:
         >>> t = Taxonomy.from_paths([("cat", "lion"), ("cat", "lynx"), ("dog",)])
@@ -81,8 +81,12 @@ def with_experts(general: Prediction, experts: Mapping[Branch, Prediction]) -> P
     return LeafSoftmax(taxonomy, joint) if is_exact else NodeSoftmax(taxonomy, joint)
 
 
-def _node(taxonomy: Taxonomy, key: int | str | tuple[str, ...]) -> int:
-    return key if isinstance(key, int) else int(taxonomy.find(key))
+def _node(taxonomy: Taxonomy, key: int | np.integer | str | tuple[str, ...]) -> int:
+    if not isinstance(key, int | np.integer):
+        return int(taxonomy.find(key))
+    if not 0 <= key < taxonomy.num_nodes:
+        raise InputError(f"branches that are nodes, 0 to {taxonomy.num_nodes - 1}", int(key))
+    return int(key)
 
 
 def _masses(prediction: Prediction, nodes: Int[Tensor, " k"], is_exact: bool) -> Float[Tensor, "*batch k"]:

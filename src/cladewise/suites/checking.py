@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -55,12 +56,17 @@ def check(suite: Suite, at: str) -> None:
     with within(f"{at} methods"):
         named = {variant.name for variant in suite.variants}
         specs = [*(label for label in suite.methods if label not in named), *(v.method for v in suite.variants)]
-        names = {parse_spec(methods.available(), "method", spec)[0] for spec in specs}
+        for spec in specs:
+            parse_spec(methods.available(), "method", spec)
     if suite.search is not None:
         with within(f"{at} [search]"):
             _check_grid(suite, suite.search)
-    if suite.baseline and suite.baseline not in {*suite.methods, *names}:
-        raise InputError(f"a baseline among {', '.join(sorted(names))}", repr(suite.baseline), at=at)
+    with within(f"{at} [features] search"):
+        _check_grid(suite, features_search(suite))
+    baselines = {name for label in suite.methods for name in suite.baselines_of(label)}
+    if suite.baseline and suite.baseline not in baselines:
+        expected = f"a baseline among {', '.join(sorted(baselines))}"
+        raise InputError(expected, repr(suite.baseline), at=at, advice=nearest(suite.baseline, baselines))
     _check_rules(suite.inferences, suite.decisions, at)
     for entry in suite.few_shot:
         with within(f"{at} [[few_shot]]"):
@@ -99,6 +105,9 @@ def _check_parts(suite: Suite, entry: TableEntry | FigureEntry, at: str) -> None
         if method not in suite.methods:
             expected = f"one of the suite's methods: {', '.join(suite.methods)}"
             raise InputError(expected, repr(method), at=at, advice=nearest(method, suite.methods))
+    for listed, one in ((suite.methods_of(entry), "method"), (suite.rules_of(entry), "inference and decision")):
+        if not listed:
+            raise InputError(f"at least one {one}", "none", at=at)
     for infer, decide in suite.rules_of(entry):
         _check_rules([infer], [decide], at)
     if isinstance(entry, TableEntry):
@@ -116,8 +125,8 @@ def _check_data(suite: Suite, at: str) -> None:
         if not (0 < entry.search < 1 and 0 <= entry.val < 1):
             expected = "shares of the training images, search in (0, 1) and val in [0, 1)"
             raise InputError(expected, f"search = {entry.search} and val = {entry.val}", at=f"{at} [data]")
-        if not entry.imbalance >= 1:
-            raise InputError("an imbalance of at least 1", entry.imbalance, at=f"{at} [data] {entry.name}")
+        if not 1 <= entry.imbalance < math.inf:
+            raise InputError("a finite imbalance of at least 1", entry.imbalance, at=f"{at} [data] {entry.name}")
         where = f"{at} [data] {entry.name}"
         settings(BackboneConfig, {**suite.backbone, **entry.backbone}, at=f"{where} backbone")
         _check_training(suite, entry.training, f"{where} training")
@@ -130,6 +139,10 @@ def _check_search(entry: SearchEntry) -> None:
         raise InputError("learning rates above 0 in lr", list(entry.lr))
     if entry.options not in ("grid", "default"):
         raise InputError("options to be grid or default", repr(entry.options))
+    if entry.grid and entry.options != "grid":
+        raise InputError(
+            "no grid where the rate alone is searched", ", ".join(entry.grid), advice='Set options = "grid".'
+        )
     for option, values in entry.grid.items():
         if not isinstance(values, list) or not values:
             raise InputError(f"a list of values of {option} in grid", repr(values))
@@ -159,7 +172,10 @@ def _check_changes(suite: Suite, at: str) -> None:
         if changes.search and name == "smoke":
             raise InputError("no search, since a smoke run has none", "search", at=where)
     with within(f"{at} [features] search"):
-        _check_search(features_search(suite))
+        probes = features_search(suite)
+        _check_search(probes)
+        if probes.condition != (suite.search.condition if suite.search else ""):
+            raise InputError("a condition in [search] alone", repr(probes.condition))
 
 
 def _check_few_shot(entry: FewShotEntry) -> None:

@@ -20,6 +20,11 @@ def check_table(suite: Suite, table: TableEntry) -> None:
     check_columns(suite, table)
     if table.rows not in (ALL, "published"):
         raise InputError("rows to be all or published", repr(table.rows))
+    if table.across:
+        if not any(suite.variant(label).condition for label in suite.methods_of(table)):
+            raise InputError("[[condition]] entries for a table with across = true", "none")
+        if table.published:
+            raise InputError("no published figures in a table with across = true", len(table.published))
     seen: set[tuple[str, str, str]] = set()
     for published in suite.published_of(table):
         place = _check_published(suite, table, published)

@@ -39,7 +39,7 @@ def title_of(name: str) -> str:
         >>> title_of("leaf_f1"), title_of("severity")
         ('L-F1', 'Severity')
     """
-    return SHORT.get(name) or column(name).title
+    return SHORT.get(name.partition(CONDITION_MARK)[0]) or column(name).title
 
 
 def in_unit(name: str, value: float) -> float:

@@ -289,7 +289,9 @@ class Condition:
         if not data:
             return None
         name, ablation = f"{self.name}, {row.name}", {**row.ablation, **self.ablation}
-        return dataclasses.replace(row, name=name, ablation=ablation, settings=settings, data=data, condition=self.name)
+        encoder = row.encoder and f"{self.name}, {row.encoder}"
+        changes: dict[str, Any] = {"settings": settings, "data": data, "encoder": encoder, "condition": self.name}
+        return dataclasses.replace(row, name=name, ablation=ablation, **changes)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -29,6 +29,7 @@ from cladewise.engine.answering.evaluation import evaluate_metric
 from cladewise.engine.answering.scoring import data_digest
 from cladewise.engine.digests import labels_digest
 from cladewise.engine.rules import decision_of, handle_of, inference_of
+from cladewise.engine.training.earlier import check_same
 from cladewise.errors import InputError, warn
 from cladewise.records import (
     NO_SPLIT,
@@ -37,6 +38,7 @@ from cladewise.records import (
     BackboneConfig,
     FewShot,
     RunConfig,
+    RunFolder,
     TrainingConfig,
     Tree,
     read_evaluation,
@@ -70,16 +72,14 @@ class Job:
 
     def train(self, dataset: Dataset) -> engine.Run:
         """The run of the folder, trained if it is not finished."""
-        dataset = with_share(dataset, self.data.train, self.suite.variant(self.method).share, self.seed)
-        if self.data.imbalance != 1:
-            dataset = datasets.with_long_tail(dataset, self.data.imbalance, split=self.data.train, seed=self.seed)
-        name, options, backbone, training, ablation = self.suite.resolved(self.data.name, self.method, self.settings)
-        backbone = self._with_trained_encoder(backbone)
-        chosen = {k: v for part in (backbone, training, ablation) for k, v in dataclasses.asdict(part).items()}
+        dataset = self.training_data(dataset)
+        config = self.checked_config(dataset)
+        parts = (config.backbone, config.training, config.ablation)
+        chosen = {k: v for part in parts for k, v in dataclasses.asdict(part).items()}
         return engine.train(
             dataset,
-            method=name,
-            options=options,
+            method=config.method,
+            options=config.options,
             backbone=chosen.pop("name"),
             out=self.folder,
             seed=self.seed,
@@ -89,6 +89,33 @@ class Job:
             tell=False,  # the data's oddities are told once for all runs
             **chosen,
         )
+
+    def training_data(self, dataset: Dataset) -> Dataset:
+        """The data with the share and the long tail that the run has of it."""
+        dataset = with_share(dataset, self.data.train, self.suite.variant(self.method).share, self.seed)
+        if self.data.imbalance == 1:
+            return dataset
+        return datasets.with_long_tail(dataset, self.data.imbalance, split=self.data.train, seed=self.seed)
+
+    def checked_config(self, dataset: Dataset) -> RunConfig:
+        """The configuration of the run on its data.
+
+        Raises:
+            InputError: The folder holds a run with another configuration.
+        """
+        name, options, backbone, training, ablation = self.suite.resolved(self.data.name, self.method, self.settings)
+        config = RunConfig(
+            data=dataset.source,
+            method=name,
+            options=options,
+            backbone=self._with_trained_encoder(backbone),
+            training=training,
+            ablation=ablation,
+            seed=self.seed,
+            name=self.method,
+        )
+        check_same(RunFolder(self.folder), config, advice="Choose another folder with out=, or remove that one.")
+        return config
 
     def _with_trained_encoder(self, backbone: BackboneConfig) -> BackboneConfig:
         """The encoder, with the weights that the row which the suite names has trained."""
@@ -107,7 +134,11 @@ class Job:
 
 
 def try_settings(job: Job) -> float | None:
-    """The metric of the search for a job's settings, None where training them came to nothing."""
+    """The metric of the search for a job's settings, None where training them came to nothing.
+
+    Raises:
+        InputError: The folder holds a trial with another configuration.
+    """
     record = job.folder / "trial.json"
     assert job.suite.search is not None
     metric = job.suite.search.metric
@@ -116,6 +147,7 @@ def try_settings(job: Job) -> float | None:
     if record.is_file():
         kept = read_json(record, "a trial of settings", advice="Remove the file.", versioned=False)
         if kept.get("metric") == metric and kept.get("data", digest) == digest:
+            job.checked_config(job.training_data(dataset))
             return kept.get("value")
     try:
         value = evaluate_metric(job.train(dataset), metric, split=SEARCH, bounds=job.suite.bounds)

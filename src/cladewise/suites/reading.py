@@ -14,6 +14,7 @@ from cladewise import methods
 from cladewise.catalogue import nearest
 from cladewise.errors import InputError
 from cladewise.suites.checking import check
+from cladewise.suites.conditions import under_conditions
 from cladewise.suites.entries import (
     ALL,
     Changes,
@@ -31,7 +32,6 @@ from cladewise.suites.hypernym_entries import HypernymEntry
 from cladewise.suites.suite import Suite
 
 Entry = TypeVar("Entry")
-Drawn = TypeVar("Drawn", TableEntry, FigureEntry)
 
 BUNDLED = Path(__file__).parent
 
@@ -90,53 +90,15 @@ def _suite(content: dict[str, Any], path: Path) -> Suite:
         "features": _features(content.get("features", {}), f"{at} [features]"),
     }
     if conditions := _entries(Condition, content, "condition", at):
-        parts |= _under_conditions(conditions, labels, variants, parts, at)
+        parts |= under_conditions(conditions, labels, variants, parts, at)
+    elif parts["search"] and parts["search"].condition:
+        got = f"condition = {parts['search'].condition!r}"
+        raise InputError("a [[condition]] that the search names", got, at=f"{at} [search]")
     extra = {"table", "figure", "variant", "condition"}
     rest = {key: value for key, value in content.items() if key not in {*parts, *extra}}
     suite = _entry(Suite, {"title": path.stem, **rest, "name": path.stem}, at, made=parts)
     check(suite, at)
     return suite
-
-
-def _under_conditions(
-    conditions: tuple[Condition, ...],
-    labels: tuple[str, ...],
-    variants: tuple[Variant, ...],
-    parts: Mapping[str, Any],
-    at: str,
-) -> dict[str, Any]:
-    """The parts of a suite whose rows are its methods and variants under every condition, and not by themselves."""
-    search: SearchEntry | None = parts["search"]
-    searched = search.condition if search else ""
-    known = list(dict.fromkeys(condition.name for condition in conditions))
-    if searched and searched not in known:
-        expected = f"a condition of the suite: {', '.join(known)}"
-        raise InputError(expected, repr(searched), at=f"{at} [search]", advice=nearest(searched, known))
-    made: list[Variant] = []
-    for condition in conditions:
-        if not condition.name:
-            raise InputError("a name for every [[condition]]", "none", at=at)
-        for label in labels:
-            named = [variant for variant in variants if variant.name == label]
-            for row in named or [Variant(name=label, method=label)]:
-                settings = row.settings or row.method
-                found = condition.of(row, f"{searched}, {settings}" if searched else settings)
-                made += [found] if found else []
-    rows = tuple(dict.fromkeys(row.name for row in made))
-
-    def expanded(entry: Drawn) -> Drawn:
-        if entry.methods == ALL:
-            return entry
-        under = [row.name for label in entry.methods for row in made if label in (row.plain, row.name)]
-        unknown = [label for label in entry.methods if label not in {*labels, *rows}]
-        return dataclasses.replace(entry, methods=tuple(dict.fromkeys([*under, *unknown])))
-
-    return {
-        "methods": rows,
-        "variants": (*variants, *made),
-        "tables": tuple(map(expanded, parts["tables"])),
-        "figures": tuple(map(expanded, parts["figures"])),
-    }
 
 
 def _features(values: Any, at: str) -> Changes:

@@ -179,13 +179,14 @@ class _Benchmark:
         distinct: dict[str, Run] = {}
         for run in (run for of_method in runs.values() for run in of_method):
             distinct.setdefault(_key(run), run)
-        first = next((runs[label] for label in runs if self.suite.variant(label).plain == self.suite.baseline), None)
+        named = [label for label in runs if self.suite.baseline in self.suite.baselines_of(label)]
+        first = min(named, key=lambda label: self.suite.variant(label).plain != self.suite.baseline, default=None)
         return compare(
             [run.path for run in distinct.values()],
             self.out / (f"report-{folder_name(condition)}.html" if condition else "report.html"),
             split=self.data.test,
             title=f"{self.suite.title} {condition}".strip(),
-            baseline=str(distinct[_key(first[0])].path) if first else self.suite.baseline or None,
+            baseline=str(distinct[_key(runs[first][0])].path) if first else None,
         )
 
     def choose(self) -> dict[str, Choice]:

@@ -159,6 +159,11 @@ class Suite:
         """Number of runs of a method."""
         return min(self.seeds, self.variant(label).seeds or self.seeds)
 
+    def baselines_of(self, label: str) -> tuple[str, str]:
+        """The names by which a suite may call a row its baseline: its label without a condition, and its method."""
+        variant = self.variant(label)
+        return variant.plain, variant.method.partition(":")[0]
+
     @property
     def searched(self) -> tuple[str, ...]:
         """Labels of what is searched: every method, and variants that ask for it."""
@@ -252,7 +257,7 @@ class Suite:
             needed = {label for entry in (*self.tables, *self.figures) for label in self.methods_of(entry)}
             needed |= {self.variant(label).encoder for label in needed}
             kept = tuple(label for label in self.methods if label in needed)
-        named = {*kept, *(self.variant(label).method.partition(":")[0] for label in kept)}
+        named = {name for label in kept for name in self.baselines_of(label)}
         return dataclasses.replace(self, methods=kept, baseline=self.baseline if self.baseline in named else "")
 
     def resolved(self, data: str, label: str, chosen: Settings | None = None) -> Resolved:

@@ -167,7 +167,8 @@ def as_markdown(suite: Suite, table: TableEntry, rows: Sequence[Row]) -> str:
 def _notes(suite: Suite, table: TableEntry, rows: Sequence[Row], titles: Sequence[str]) -> list[str]:
     """Sentences below a table."""
     seeds = max((spread.count for row in rows for spread in row.values.values()), default=0)
-    shares = [title for title, name in zip(titles, table.columns, strict=True) if column(name).is_share]
+    heads = map(title_of, table.columns) if table.across else titles  # of which each condition has all
+    shares = list(dict.fromkeys(head for head, name in zip(heads, table.columns, strict=True) if column(name).is_share))
     notes = [f"{seeds_note(seeds)}; {', '.join(shares)} in percent." if shares else f"{seeds_note(seeds)}."]
     if any(row.published for row in rows):
         source = f" ({table.source})" if table.source else ""

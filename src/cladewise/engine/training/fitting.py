@@ -30,7 +30,7 @@ from cladewise.engine.processes import is_first_process, rank
 from cladewise.engine.rules import handle_of
 from cladewise.engine.run import Run, configured_data
 from cladewise.engine.training.checkpoints import Origin, WholeCheckpoints
-from cladewise.engine.training.earlier import with_all_options
+from cladewise.engine.training.earlier import check_same
 from cladewise.engine.training.locking import training_lock
 from cladewise.engine.training.loggers import facts_of, logging_to
 from cladewise.engine.training.metering import Meter
@@ -45,10 +45,8 @@ from cladewise.records import (
     RunConfig,
     RunFolder,
     TrainingConfig,
-    changes,
     counts,
     log,
-    read_config,
 )
 from cladewise.records.clearing import check_clearable, clear
 from cladewise.records.loggers import check_loggers
@@ -118,7 +116,7 @@ def _fit(
     progress: bool,
 ) -> Run:
     if not overwrite:
-        _check_same(folder, config)
+        check_same(folder, config)
         if folder.model.is_file() and is_first_process():
             raise InputError(
                 "a run that is not finished",
@@ -198,19 +196,6 @@ def _fit(
     return Run(folder.path)
 
 
-def _check_same(folder: RunFolder, config: RunConfig) -> None:
-    """Check that a folder is free or holds a run with this configuration."""
-    if not folder.config.is_file():
-        return
-    changed = changes(with_all_options(read_config(folder.config)), config)
-    if changed:
-        raise InputError(
-            f"{folder.path} to be free or to contain this run",
-            f"a run that differs in {', '.join(changed)}",
-            advice="Choose another folder with out=, or give overwrite=True to replace that run.",
-        )
-
-
 def _check_same_tree(folder: RunFolder, change: Alteration) -> None:
     """Check that the label tree is the one that the run in the folder began with."""
     before = Alteration.read(folder.taxonomy, folder.true_taxonomy)
@@ -225,7 +210,7 @@ def _check_same_tree(folder: RunFolder, change: Alteration) -> None:
 
 def _finished(folder: RunFolder, config: RunConfig, dataset: Dataset | None) -> Run:
     """The finished run in a folder, checked to have this configuration and data."""
-    _check_same(folder, config)
+    check_same(folder, config)
     run = Run(folder.path)
     if dataset is not None and run.is_trained_on_other(dataset):
         raise InputError(
