@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from PIL import Image
 from scipy import stats
 
 from cladewise import suites
-from cladewise.suites import jobs, read_suite
+from cladewise.suites import read_suite
+from suites.small_suites import ENCODER, TRAINING, go_to, write_photographs
 
 ROOT = Path(__file__).parents[2]
-SUITE = """
+SUITE = (
+    """
 title = "Colours"
 seeds = 2
 baseline = "flat-softmax"
@@ -28,16 +29,10 @@ inferences = ["none", "bottom-up", "top-down"]
 decisions = ["leaf", "majority"]
 [[data]]
 name = "photos"
-[backbone]
-name = "test_resnet"
-pretrained = false
-image_size = 24
-freeze = true
-[training]
-epochs = 2
-batch_size = 16
-workers = 0
-lr = 0.1
+"""
+    + ENCODER
+    + TRAINING
+    + """lr = 0.1
 [[table]]
 name = "own"
 title = "Own"
@@ -54,6 +49,7 @@ inferences = "all"
 decisions = ["leaf"]
 columns = ["ac", "leaf_top1"]
 """
+)
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +68,11 @@ def tools() -> Any:
 
 @pytest.fixture(scope="module")
 def measured(tools: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
-    folder, random = tmp_path_factory.mktemp("which"), np.random.default_rng(0)
-    for label, colour in {"warm/red": (200, 30, 30), "warm/orange": (220, 130, 20), "cold": (20, 20, 160)}.items():
-        (folder / "photos" / label).mkdir(parents=True)
-        for number in range(30):
-            noise = random.normal(0, 110, (24, 24, 3))
-            image = Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8))
-            image.save(folder / "photos" / label / f"{number}.png")
+    folder = tmp_path_factory.mktemp("which")
+    write_photographs(folder, each=30, noise=110)
     (folder / "which.toml").write_text(SUITE)
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("CLADEWISE_CACHE", str(folder / "cache"))
-        jobs._open_data.cache_clear()
+        go_to(folder, patch)
         suites.benchmark("which.toml", out="out", progress=False)
         (data,) = tools.collecting.collect(read_suite("which.toml"), Path("out"))
     return folder / "out" / "photos", data

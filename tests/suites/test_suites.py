@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
 
 from cladewise import InputError, datasets, methods, suites
@@ -31,30 +30,19 @@ from cladewise.suites.jobs import SEARCH
 from cladewise.suites.search import option_grids, search
 from cladewise.suites.suite import Settings, Suite
 from cladewise.suites.tables import Row, as_csv, as_markdown
+from suites.small_suites import SETTINGS, go_to, write_photographs
 
-SMALL = """
+SMALL = (
+    """
 title = "Colours"
 seeds = 2
 baseline = "flat-softmax"
 methods = ["flat-softmax", "hace:dilution=0.5"]
 inferences = ["none", "top-down"]
 decisions = ["majority", "crm"]
-
-[data]
-name = "photos"
-search = 0.3
-
-[backbone]
-name = "test_resnet"
-pretrained = false
-image_size = 24
-freeze = true
-
-[training]
-epochs = 2
-batch_size = 16
-workers = 0
-
+"""
+    + SETTINGS
+    + """
 [search]
 metric = "top1"
 lr = [0.01, 0.1]
@@ -79,16 +67,11 @@ methods = ["hace:dilution=0.5"]
 inferences = "all"
 columns = ["ap"]
 """
+)
 
 
 def with_photographs(folder: Path) -> Path:
-    random = np.random.default_rng(0)
-    for label, colour in {"warm/red": (200, 30, 30), "warm/orange": (220, 130, 20), "cold": (20, 20, 160)}.items():
-        (folder / "photos" / label).mkdir(parents=True)
-        for number in range(10):
-            noise = random.normal(0, 40, (24, 24, 3))
-            image = Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8))
-            image.save(folder / "photos" / label / f"{number}.png")
+    write_photographs(folder)
     (folder / "small.toml").write_text(SMALL)
     return folder
 
@@ -96,9 +79,7 @@ def with_photographs(folder: Path) -> Path:
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with photographs, a cache and a suite."""
-    monkeypatch.chdir(with_photographs(tmp_path))
-    monkeypatch.setenv("CLADEWISE_CACHE", str(tmp_path / "cache"))
-    jobs._open_data.cache_clear()
+    go_to(with_photographs(tmp_path), monkeypatch)
     return tmp_path
 
 
@@ -107,16 +88,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Path]
     """A folder in which the suite was carried out, as ``out``, and the files to look at."""
     folder = with_photographs(tmp_path_factory.mktemp("finished"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("CLADEWISE_CACHE", str(folder / "cache"))
-        jobs._open_data.cache_clear()
+        go_to(folder, patch)
         return folder, suites.benchmark(folder / "small.toml", progress=False, out=folder / "out")
-
-
-def go_to(folder: Path, patch: pytest.MonkeyPatch) -> None:
-    patch.chdir(folder)
-    patch.setenv("CLADEWISE_CACHE", str(folder / "cache"))
-    jobs._open_data.cache_clear()
 
 
 def without_page(patch: pytest.MonkeyPatch) -> None:

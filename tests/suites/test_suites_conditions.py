@@ -6,9 +6,7 @@ import csv
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from cladewise import InputError, Taxonomy, methods, suites
 from cladewise.datasets.relabelling import level_shares
@@ -16,29 +14,18 @@ from cladewise.engine import Run
 from cladewise.errors import InputWarning
 from cladewise.records import read_evaluation
 from cladewise.statistics import mean_and_sd
-from cladewise.suites import jobs, read_suite
+from cladewise.suites import read_suite
+from suites.small_suites import SETTINGS, go_to, write_photographs
 
-SMALL = """
+SMALL = (
+    """
 title = "Colours"
 seeds = 2
 baseline = "flat-softmax"
 methods = ["flat-softmax", "taxon-ssl:embedding=0"]
-
-[data]
-name = "photos"
-search = 0.3
-
-[backbone]
-name = "test_resnet"
-pretrained = false
-image_size = 24
-freeze = true
-
-[training]
-epochs = 2
-batch_size = 16
-workers = 0
-
+"""
+    + SETTINGS
+    + """
 [search]
 metric = "hit@1"
 lr = [0.01, 0.1]
@@ -71,22 +58,15 @@ methods = ["smooth", "half, flat-softmax"]
 decisions = ["levels"]
 columns = ["top1", "cpu_seconds"]
 """
+)
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with photographs, a cache and a suite."""
-    random = np.random.default_rng(0)
-    for label, colour in {"warm/red": (200, 30, 30), "warm/orange": (220, 130, 20), "cold": (20, 20, 160)}.items():
-        (tmp_path / "photos" / label).mkdir(parents=True)
-        for number in range(10):
-            noise = random.normal(0, 40, (24, 24, 3))
-            image = Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8))
-            image.save(tmp_path / "photos" / label / f"{number}.png")
+    write_photographs(tmp_path)
     (tmp_path / "small.toml").write_text(SMALL)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLADEWISE_CACHE", str(tmp_path / "cache"))
-    jobs._open_data.cache_clear()
+    go_to(tmp_path, monkeypatch)
     return tmp_path
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from cladewise import InputError
 from cladewise.engine import Run
-from cladewise.suites import benchmark, jobs, read_suite
+from cladewise.suites import benchmark, read_suite
+from suites.small_suites import go_to
 
 SUITE = """
 title = "Colours"
@@ -67,9 +68,7 @@ columns = ["reconstruction_f1"]
 @pytest.fixture
 def suite_file(colour_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(colour_folder, tmp_path / "photos")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLADEWISE_CACHE", str(tmp_path / "cache"))
-    jobs._open_data.cache_clear()  # pyright: ignore[reportPrivateUsage]
+    go_to(tmp_path, monkeypatch)
     (tmp_path / "colours.toml").write_text(SUITE)
     return tmp_path / "colours.toml"
 

@@ -7,32 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from cladewise import InputError, suites
 from cladewise.records import read_few_shot
 from cladewise.suites import read_suite, running
+from shared_runs import write_squares
+from suites.small_suites import SETTINGS, go_to
 
-SUITE = """
+SUITE = (
+    """
 title = "Colours"
 seeds = 2
 methods = []
-
-[data]
-name = "photos"
-search = 0.3
-
-[backbone]
-name = "test_resnet"
-pretrained = false
-image_size = 24
-freeze = true
-
-[training]
-epochs = 2
-batch_size = 16
-workers = 0
-
+"""
+    + SETTINGS
+    + """
 [search]
 metric = "level_accuracy/level_1"
 lr = [0.01]
@@ -57,6 +46,7 @@ name = "levels"
 title = "Levels"
 columns = ["level_accuracy/level_1"]
 """
+)
 COLOURS = {
     "warm/red": (200, 30, 30),
     "warm/pink": (220, 120, 160),
@@ -67,15 +57,8 @@ COLOURS = {
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLADEWISE_CACHE", str(tmp_path / "cache"))
-    random = np.random.default_rng(0)
-    for label, colour in COLOURS.items():
-        (tmp_path / "photos" / label).mkdir(parents=True)
-        for number in range(15):
-            noise = random.normal(0, 12, (24, 24, 3))
-            image = Image.fromarray((np.array(colour) + noise).clip(0, 255).astype(np.uint8))
-            image.save(tmp_path / "photos" / label / f"{number}.png")
+    go_to(tmp_path, monkeypatch)
+    write_squares(tmp_path / "photos", COLOURS, 15)
     (tmp_path / "suite.toml").write_text(SUITE)
     return tmp_path
 

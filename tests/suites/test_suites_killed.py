@@ -10,27 +10,22 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+
+from shared_runs import write_squares
+from suites.small_suites import DATA, ENCODER
 
 KILLS = 10
 
-SUITE = """
+SUITE = (
+    """
 title = "Colours"
 seeds = 2
 methods = ["lht", "hace:dilution=0.5"]
-
-[data]
-name = "photos"
-search = 0.3
-
-[backbone]
-name = "test_resnet"
-pretrained = false
-image_size = 24
-freeze = true
-
+"""
+    + DATA
+    + ENCODER
+    + """
 [training]
 epochs = 3
 batch_size = 8
@@ -78,16 +73,13 @@ x = "confusion"
 methods = ["lht", "confusion 0"]
 columns = ["level_accuracy"]
 """
+)
 
 
 @pytest.mark.slow
 def test_killed_at_random_the_tables_are_the_same(tmp_path: Path) -> None:
-    noise = np.random.default_rng(0)
-    for label, colour in {"warm/red": (200, 30, 30), "warm/orange": (220, 130, 20), "cold/blue": (20, 20, 160)}.items():
-        (tmp_path / "photos" / label).mkdir(parents=True)
-        for number in range(10):
-            pixels = (np.array(colour) + noise.normal(0, 40, (24, 24, 3))).clip(0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{number}.png")
+    colours = {"warm/red": (200, 30, 30), "warm/orange": (220, 130, 20), "cold/blue": (20, 20, 160)}
+    write_squares(tmp_path / "photos", colours, 10, noise=40)
     (tmp_path / "paper.toml").write_text(SUITE)
 
     whole = start(tmp_path, "whole")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from cladewise import suites
-from cladewise.suites import Suite, jobs, read_suite
+from cladewise.suites import Suite, read_suite
+from suites.small_suites import go_to
 
 
 def is_of_a_paper(suite: Suite) -> bool:
@@ -18,9 +19,7 @@ def is_of_a_paper(suite: Suite) -> bool:
 
 @pytest.mark.parametrize("name", [name for name in sorted(suites.available()) if is_of_a_paper(read_suite(name))])
 def test_a_suite_runs_on_made_up_files(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("CLADEWISE_CACHE", str(tmp_path / "cache"))
-    jobs._open_data.cache_clear()
+    go_to(tmp_path, monkeypatch)
     suite = read_suite(name)
     written = suites.benchmark(suite, smoke=True, progress=False)
     out = Path("runs") / f"{name}-smoke"
