@@ -189,6 +189,19 @@ def test_a_run_with_data_is_evaluated_and_calibrated(colours: Dataset, clip: str
     assert zero_shot(colours.taxonomy, data=colours, model=clip, out=tmp_path / "run", progress=False) == run
 
 
+def test_rules_learn_from_the_images_of_train_if_there_are_no_others(clip: str, tmp_path: Path) -> None:
+    rows = ["path,label,split"]
+    for number, path in enumerate(photos(tmp_path, 8)):
+        rows.append(f"{path.name},{'wren' if number % 2 else 'crow'},{'train' if number < 6 else 'test'}")
+    (tmp_path / "photos.csv").write_text("\n".join(rows))
+    run = zero_shot(data=tmp_path / "photos.csv", model=clip, out=tmp_path / "run", progress=False)
+    found = evaluate(run, inference="calibrate", progress=False)
+    assert found.fitted_on == {"calibrate": "train"}
+    assert "calibrate learns from val, which the data has not: it learnt from train" in found.warnings
+    with pytest.raises(InputError, match="for cross-validation, but got one that was made without training"):
+        evaluate(run, inference="calibrate", fit_split="5-fold", progress=False)
+
+
 def test_a_run_without_data_says_so_when_it_needs_some(clip: str, tmp_path: Path) -> None:
     run = zero_shot(TREE, model=clip, out=tmp_path / "run", progress=False)
     assert run.dataset_if_there is None
@@ -251,6 +264,9 @@ def test_weights_that_are_missing_are_not_random(tmp_path: Path) -> None:
         ({"model": "resnet50"}, "an open_clip model, but got 'resnet50'. Give open_clip:MODEL/WEIGHTS"),
         ({"over": "leafs"}, "scores over levels, leaves, .* but got 'leafs'. Did you mean leaves?"),
         ({"precision": "half"}, "a precision: float32, float16, but got 'half'"),
+        ({"model": "open_clip:ViT-B-3/openai"}, "an open_clip model, but got 'open_clip:ViT-B-3/openai'. Did you mean ViT-"),
+        ({"model": "open_clip:ViT-B-32/opnai"}, "its weights, but got .* Did you mean openai?"),
+        ({"texts": "bioclp"}, "one of clip, bioclip, bioclip-common, but got 'bioclp'. Did you mean bioclip?"),
         ({"texts": "a {nome}"}, "placeholders among .* but got {nome}. Did you mean name?"),
         ({"taxonomy": None}, "a label tree, or data that has one, but got neither"),
         ({"data": "photos"}, "data that is open, beside a taxonomy in memory"),
@@ -270,3 +286,6 @@ def test_a_padded_input_is_refused(tmp_path: Path) -> None:
 def test_data_in_another_tree_is_refused(colours: Dataset, clip: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="data with the taxonomy"):
         zero_shot(TREE, data=colours, model=clip, out=tmp_path / "run", progress=False)
+    (tmp_path / "tree.csv").write_text("warmth,colour\nwarm,red\ncold,blue\n")
+    with pytest.raises(InputError, match="data with the taxonomy"):
+        zero_shot(tmp_path / "tree.csv", data=colours, model=clip, out=tmp_path / "run", progress=False)

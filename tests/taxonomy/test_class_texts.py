@@ -124,6 +124,12 @@ def slowly_added(path: list[str]) -> list[str]:
     return found
 
 
+def test_columns_may_have_spaces_in_their_names() -> None:
+    taxonomy = Taxonomy([-1, 0, 0], ["bird", "wren", "crow"], columns={"common name": ["", "jenny", ""]})
+    texts = TemplatedTexts(taxonomy, "a {name}[ called {common name}]")
+    assert [texts.of(node) for node in (1, 2)] == [["a wren called jenny"], ["a crow"]]
+
+
 @pytest.mark.parametrize(
     ("templates", "message"),
     [
@@ -131,6 +137,9 @@ def slowly_added(path: list[str]) -> list[str]:
             "a {nane}",
             "placeholders among {name}, {parent}, {path}, {taxonomic}, {level}, {said}, {note}, but got {nane}.",
         ),
+        ("a {common name}", "{said}, {note}, but got {common name}."),
+        ("a {}", "{said}, {note}, but got {}."),
+        ("a bird|a plant", "a placeholder, such as 'a photo of a {name}', but got 'a bird|a plant', which is the same"),
         (" | ", "a template such as 'a photo of a {name}', but got none."),
     ],
 )

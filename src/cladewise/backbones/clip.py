@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from cladewise.backbones.backbone import ImageInput
 from cladewise.backbones.transforms import Resizing
+from cladewise.catalogue import nearest
 from cladewise.errors import InputError, MissingExtraError
 
 PREFIX = "open_clip:"
@@ -51,9 +52,9 @@ def open_clip_model(name: str, *, pretrained: bool = True, image_size: int | Non
     package = open_clip_package()
     model, weights = _parts(name)
     if pretrained and not weights and ":" not in model:
-        listed = [tag for known, tag in package.list_pretrained() if known == model]
+        listed = package.list_pretrained_tags_by_model(model)
         if not listed:
-            raise InputError("an open_clip model", repr(name), advice=_ADVICE)
+            raise InputError("an open_clip model", repr(name), advice=nearest(model, package.list_models()) or _ADVICE)
         raise InputError("an open_clip model and its weights", repr(name), advice=f"Its weights: {', '.join(listed)}.")
     try:
         return package.create_model(
@@ -167,5 +168,14 @@ def _parts(name: str) -> tuple[str, str]:
 
 def _no_such_model(name: str, error: Exception) -> InputError:
     """The error for a model that cannot be loaded. Hub clients raise any kind of error, so the kind is not used."""
+    package = open_clip_package()
+    model, weights = _parts(name)
+    if ":" not in model:
+        tags, models = package.list_pretrained_tags_by_model(model), package.list_models()
+        if model not in models:
+            return InputError("an open_clip model", repr(name), advice=nearest(model, models) or _ADVICE)
+        if weights and weights not in tags and not Path(weights).exists():
+            advice = nearest(weights, tags) or f"Its weights: {', '.join(tags)}."
+            return InputError("an open_clip model and its weights", repr(name), advice=advice)
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
     return InputError("an open_clip model", f"{name} ({reason})", advice=_ADVICE)

@@ -143,6 +143,7 @@ def _as_input_error(error: Any) -> InputError:
 
     command = error.ctx.command_path if error.ctx else "cladewise"
     text = error.format_message().rstrip(".")
+    text = re.sub(r"^Got ", "", text)  # the error says so itself
     text = re.sub(r"(?:\. Did you mean (.+)\?| \(Possible options: (.+)\))$", r" (did you mean \1\2?)", text)
     return InputError(
         f"valid arguments for {command}", f"{text[:1].lower()}{text[1:]}", advice=f"See: {command} --help"

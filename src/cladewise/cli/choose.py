@@ -90,10 +90,10 @@ def _table(choice: RuleChoice, *, every: bool) -> Table:
 
     rules = choice.rules if every else choice.unbeaten
     hidden = len(choice.rules) - len(rules)
-    title = f"{choice.split}: {choice.num_images:,} {choice.unit}, {len(rules)} rule{'s' * (len(rules) != 1)}"
-    table = Table(
-        "rule", title=title + (f" that none of {hidden} others beats" if hidden else ""), title_justify="left"
-    )
+    title = f"{choice.split}: {choice.num_images:,} {choice.unit}, "
+    number = f"{len(rules)} of {len(choice.rules)}" if hidden else f"{len(rules)}"
+    title += f"{number} rule{'s' * (len(choice.rules) != 1)}" + (", those that no other beats" if hidden else "")
+    table = Table("rule", title=title, title_justify="left")
     for column in ("right, %", "95% interval", "sure of, %", "specificity, %", "leaves, %"):
         table.add_column(column, justify="right")
     table.add_column("promise")

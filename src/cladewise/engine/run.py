@@ -245,7 +245,7 @@ class Run:
                 "a run with images",
                 "one that was made without any",
                 at=str(self.path),
-                advice="It can predict; to evaluate it or to fit rules, make it again with data=.",
+                advice="It can predict. To evaluate it or to fit rules, give zero-shot images with labels as its data.",
             )
         try:
             return configured_data(self.config, self.labelled_taxonomy)

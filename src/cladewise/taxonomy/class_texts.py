@@ -21,8 +21,8 @@ IntArray = NDArray[np.int64]
 
 SEPARATOR = "|"
 """Separator of several templates in one text."""
-PLACEHOLDER = re.compile(r"\{([\w:.-]+)\}")
-OPTIONAL = re.compile(r"\[([^\[\]]*\{[\w:.-]+\}[^\[\]]*)\]")
+PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+OPTIONAL = re.compile(r"\[([^\[\]]*\{[^{}]*\}[^\[\]]*)\]")
 """A part of a template that is left out where one of its placeholders has no value."""
 OF_THE_TREE = ("name", "parent", "path", "taxonomic", "level")
 """Placeholders that are defined for every tree."""
@@ -64,7 +64,7 @@ def class_texts(taxonomy: Taxonomy, templates: str | Sequence[str] = "{name}", *
         shuffled: Control experiment: every node gets the texts of another node of its level, the same in every run.
 
     Raises:
-        InputError: There is no template, or one has an unknown placeholder.
+        InputError: There is no template, none has a placeholder, or one has an unknown placeholder.
 
     Example:
         >>> t = Taxonomy([-1, 0, 1], ["", "bird", "wren"], columns={"also": ["", "", "jenny|stumpy"]})
@@ -111,7 +111,7 @@ class TemplatedTexts:
         templates: One template or several; in a single text, separated by ``|``.
 
     Raises:
-        InputError: There is no template, or one has an unknown placeholder.
+        InputError: There is no template, none has a placeholder, or one has an unknown placeholder.
 
     Example:
         >>> t = Taxonomy.from_paths([("Animalia", "Ursidae", "Ursus", "Ursus arctos")])
@@ -127,6 +127,9 @@ class TemplatedTexts:
         self.templates = [template.strip() for template in chosen if template.strip()]
         if not self.templates:
             raise InputError("a template such as 'a photo of a {name}'", "none")
+        if not any(PLACEHOLDER.search(template) for template in self.templates):
+            got = f"{SEPARATOR.join(self.templates)!r}, which is the same for all nodes"
+            raise InputError("a template with a placeholder, such as 'a photo of a {name}'", got)
         own = [column for column in taxonomy.columns if column not in OF_THE_TREE]
         known = (*OF_THE_TREE, *dict.fromkeys([*own, *(f"{VERNACULAR}{code}" for code in languages(taxonomy))]))
         asked = {name for template in self.templates for name in PLACEHOLDER.findall(template)}

@@ -296,11 +296,18 @@ def _fitting_split(run: Run, rule: Fittable, wanted: str | None) -> tuple[str, s
     training = run.config.training
     if not run.has_network:
         _check_rows_to_fit_on(run, rule, split)
+    untrained = run.has_network and training.train_split == NO_SPLIT
     if num_folds(split):
+        if untrained:
+            advice = "All its images are unseen: fit on one of its splits, as with fit_split='train'."
+            got = "one that was made without training"
+            raise InputError("a run that was trained, for cross-validation", got, at=str(run.path), advice=advice)
         return split, ""
     if wanted is None and not _has(run, split):
         watched = training.val_split
         fallback = watched if watched != NO_SPLIT and _has(run, watched) else training.train_split
+        if untrained and fallback == NO_SPLIT:
+            fallback = "train"
         return fallback, f"{_name(rule)} learns from {split}, which the data has not: it learnt from {fallback}"
     if split != "train" and set(split.split("+")) & set(training.train_split.split("+")):
         return split, f"{_name(rule)} learnt from {split}, which the model was trained on"

@@ -30,7 +30,8 @@ def templates(texts: str, ensemble: Ensemble, taxonomy: Taxonomy) -> str:
         taxonomy: The label tree.
 
     Raises:
-        InputError: There is no such ensemble, or the tree has no English names for ``bioclip-common``.
+        InputError: There is no such ensemble, ``texts`` is no known name and has no placeholder, or the tree has no
+            English names for ``bioclip-common``.
         MissingExtraError: open_clip is not installed.
 
     Example:
@@ -45,6 +46,9 @@ def templates(texts: str, ensemble: Ensemble, taxonomy: Taxonomy) -> str:
     if ensemble not in get_args(Ensemble):
         choices = get_args(Ensemble)
         raise InputError(f"an ensemble: {', '.join(choices)}", repr(ensemble), advice=nearest(ensemble, choices))
+    if texts and "{" not in texts and texts not in NOUNS:
+        expected = f"templates with placeholders such as {{name}}, or one of {', '.join(NOUNS)}"
+        raise InputError(expected, repr(texts), advice=nearest(texts, NOUNS))
     if texts == COMMON:
         columns_of_language(taxonomy, "en")
     if ensemble == "none":

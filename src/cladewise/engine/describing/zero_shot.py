@@ -208,8 +208,10 @@ def _opened(
     else:
         dataset = find_data(str(data), None if taxonomy is None else Path(taxonomy))
     tree = dataset.taxonomy
-    wanted = taxonomy if isinstance(taxonomy, Taxonomy) else None
-    if wanted is not None and wanted != tree:
+    if not isinstance(data, Dataset) or taxonomy is None:
+        return tree, dataset
+    wanted = taxonomy if isinstance(taxonomy, Taxonomy) else Taxonomy.read(Path(taxonomy))
+    if wanted != tree:
         raise InputError(f"data with the taxonomy {wanted}", f"{tree}", at=dataset.name)
     return tree, dataset
 
