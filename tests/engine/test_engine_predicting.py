@@ -258,7 +258,7 @@ def test_a_network_of_nan_alone_answers_nothing(end_to_end: Run, colours: Datase
         assert predict(run, files, progress=False).to_frame()["error"].is_null().sum() == 0
     with (
         pytest.warns(InputWarning, match="not finite numbers for"),
-        pytest.raises(InputError, match="images to evaluate on, but got none"),
+        pytest.raises(InputError, match="images to evaluate on, but got none that can be read"),
     ):
         cw.evaluate(run, split="val", progress=False)
 

@@ -202,6 +202,15 @@ def test_rules_learn_from_the_images_of_train_if_there_are_no_others(clip: str, 
         evaluate(run, inference="calibrate", fit_split="5-fold", progress=False)
 
 
+def test_an_empty_split_is_answered_with_the_others(clip: str, tmp_path: Path) -> None:
+    for number, path in enumerate(photos(tmp_path, 2)):
+        (tmp_path / "photos" / str(number)).mkdir(parents=True)
+        path.rename(tmp_path / "photos" / str(number) / path.name)
+    run = zero_shot(data=tmp_path / "photos", model=clip, out=tmp_path / "run", progress=False)
+    with pytest.raises(InputError, match=r"on, but got none at split test of photos\. Splits with images: train\."):
+        evaluate(run, split="test", progress=False)
+
+
 def test_a_run_without_data_says_so_when_it_needs_some(clip: str, tmp_path: Path) -> None:
     run = zero_shot(TREE, model=clip, out=tmp_path / "run", progress=False)
     assert run.dataset_if_there is None
@@ -264,7 +273,10 @@ def test_weights_that_are_missing_are_not_random(tmp_path: Path) -> None:
         ({"model": "resnet50"}, "an open_clip model, but got 'resnet50'. Give open_clip:MODEL/WEIGHTS"),
         ({"over": "leafs"}, "scores over levels, leaves, .* but got 'leafs'. Did you mean leaves?"),
         ({"precision": "half"}, "a precision: float32, float16, but got 'half'"),
-        ({"model": "open_clip:ViT-B-3/openai"}, "an open_clip model, but got 'open_clip:ViT-B-3/openai'. Did you mean ViT-"),
+        (
+            {"model": "open_clip:ViT-B-3/openai"},
+            "an open_clip model, but got 'open_clip:ViT-B-3/openai'. Did you mean ViT-",
+        ),
         ({"model": "open_clip:ViT-B-32/opnai"}, "its weights, but got .* Did you mean openai?"),
         ({"texts": "bioclp"}, "one of clip, bioclip, bioclip-common, but got 'bioclp'. Did you mean bioclip?"),
         ({"texts": "a {nome}"}, "placeholders among .* but got {nome}. Did you mean name?"),

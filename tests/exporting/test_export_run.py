@@ -186,6 +186,7 @@ def test_made_up_pictures_stand_in_for_images_that_are_gone(run: Run) -> None:
     source, pictures, _ = check_pictures(run, 0, None)
     assert source == "made-up pictures"
     assert len({picture.shape for picture in pictures}) > 10
+    assert all(picture.shape[0] <= 2 * picture.shape[1] for picture in pictures)  # as Pillow and the graph resize alike
     assert all(picture.dtype == np.uint8 and picture.shape[2] == 3 for picture in pictures)
 
 

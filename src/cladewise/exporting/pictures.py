@@ -17,6 +17,8 @@ from cladewise.runtimes.dead_leaves import dead_leaves
 
 MADE_UP = 24
 """Number of synthetic images that a file is checked on if the run's images are gone."""
+TALLEST = 2
+"""Largest height of them as a multiple of the width: Pillow resizes taller pictures in another order than the graph."""
 
 Picture = UInt8[np.ndarray, "height width 3"]
 
@@ -50,7 +52,7 @@ def check_pictures(run: Run, number: int, split: str | None) -> Pictures:
         return found
     made = dead_leaves(MADE_UP, 448, (0.0,) * 3, (1.0,) * 3).permute(0, 2, 3, 1).mul(255).round().byte().numpy()
     sizes = np.random.default_rng(0).integers(64, 449, (MADE_UP, 2))
-    pictures = [picture[:h, :w] for picture, (h, w) in zip(made, sizes.tolist(), strict=True)]
+    pictures = [picture[: min(h, TALLEST * w), :w] for picture, (h, w) in zip(made, sizes.tolist(), strict=True)]
     return Pictures("made-up pictures", pictures, None)
 
 

@@ -146,7 +146,7 @@ def compute_scores(
     """
     prediction, found, skipped = predict_rows(run, dataset, dataset.indices(split), progress=progress, watch=watch)
     if found.size == 0:
-        raise InputError("images to evaluate on", "none that can be read", at=f"split {split} of {dataset.name}")
+        raise _no_images(dataset, split)
     target, index = torch.from_numpy(dataset.nodes[found]), torch.from_numpy(found)
     return Scored(
         prediction, target, index, _paths(dataset, found), len(skipped), read_columns=columns_of(dataset, found)
@@ -189,7 +189,7 @@ def stream_scores(
         if frames:
             yield pl.concat(frames)
 
-    nothing = InputError("images to evaluate on", "none that can be read", at=f"split {split} of {dataset.name}")
+    nothing = _no_images(dataset, split)
     if not scores.index.size:
         raise nothing
     with replacing(run.folder.predictions(split)) as temporary:
@@ -318,3 +318,13 @@ def _paths_digest(paths: Sequence[str]) -> str:
 
 
 _ADVICE = "Delete the file: it is made again."
+
+
+def _no_images(dataset: Dataset, split: str) -> InputError:
+    """The error of a split without an image that can be scored."""
+    at = f"split {split} of {dataset.name}"
+    if dataset.indices(split).size:
+        return InputError("images to evaluate on", "none that can be read", at=at)
+    others = [name for name, rows in dataset.splits.items() if rows.size]
+    advice = f"Splits with images: {', '.join(others)}." if others else ""
+    return InputError("images to evaluate on", "none", at=at, advice=advice)
