@@ -156,7 +156,10 @@ class TaxonSSLObjective(Objective):
 
 
 class _Views(torch.autograd.Function):
-    """Scores of two views and vectors of two, whose gradients go into one buffer."""
+    """Scores of two views and vectors of two, whose gradients go into one buffer.
+
+    ``unbind`` and ``split`` would copy them once more, which costs a fifth of the objective's time at 10,000 leaves.
+    """
 
     @staticmethod
     def forward(
