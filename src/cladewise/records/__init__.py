@@ -18,6 +18,7 @@ from cladewise.records.config import (
     settings_by_table,
     settings_parameters,
 )
+from cladewise.records.curves import CalibrationBins, CurvePoints, Curves, RiskPoints
 from cladewise.records.embedding import (
     EmbeddingConfig,
     EmbeddingFolder,
@@ -25,16 +26,7 @@ from cladewise.records.embedding import (
     read_results,
     write_embedding_config,
 )
-from cladewise.records.evaluation import (
-    CalibrationBins,
-    CurvePoints,
-    Curves,
-    Evaluation,
-    RiskPoints,
-    evaluate_command,
-    read_evaluation,
-    write_evaluation,
-)
+from cladewise.records.evaluation import Evaluation, evaluate_command, read_evaluation, write_evaluation
 from cladewise.records.few_shot import FewShot, read_few_shot, write_few_shot
 from cladewise.records.hub_folder import local_run_folder
 from cladewise.records.layout import SCHEMA_VERSION, TREES, RunFolder, Tree, check_tree
