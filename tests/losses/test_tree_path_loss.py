@@ -17,6 +17,7 @@ from cladewise.losses.tree_path import LARGE
 from cladewise.taxonomy import Taxonomy
 from reference import losses_levels as reference
 from reference.laws import case
+from reference.loss_laws import check_extremes, check_gradients
 from reference.small_trees import ragged_taxonomies
 from strategies import taxonomies_with_nodes
 
@@ -109,25 +110,12 @@ def test_large_families_are_the_twins_too(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients(kind: str) -> None:
-    loss = TreePathLoss(RAGGED, **KINDS[kind])
-    target = torch.arange(RAGGED.num_nodes)
-    logits = torch.randn(len(target), loss.num_outputs, dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradcheck(lambda z: loss(z, target), logits, fast_mode=True)
+    check_gradients(TreePathLoss(RAGGED, **KINDS[kind]))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_extremes_lose_no_more_than_single_precision_does(kind: str) -> None:
-    loss = TreePathLoss(RAGGED, **KINDS[kind])
-    target = torch.arange(RAGGED.num_nodes)
-    for seed in range(3):
-        generator = torch.Generator().manual_seed(seed)
-        logits = 1e4 * torch.randn(len(target), loss.num_outputs, generator=generator).sign()
-        logits.requires_grad_()
-        single, double = loss(logits, target), loss(logits.detach().double(), target)
-        torch.testing.assert_close(single.double(), double, rtol=1e-5, atol=5e-3)
-        single.sum().backward()
-        assert logits.grad is not None
-        assert logits.grad.isfinite().all()
+    check_extremes(TreePathLoss(RAGGED, **KINDS[kind]))
 
 
 @settings(max_examples=20)
