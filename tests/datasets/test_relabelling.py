@@ -129,6 +129,8 @@ def test_labels_by_level_are_cut_and_each_label_has_its_shares(
     train = data.indices("train")
     assert found.nodes[data.indices("test")].tolist() == data.nodes[data.indices("test")].tolist()
     assert with_labels_by_level(data, shares, seed=seed).nodes.tolist() == found.nodes.tolist()
+    numbered = {int(level): share for level, share in shares.items()}
+    assert with_labels_by_level(data, numbered, seed=seed).nodes.tolist() == found.nodes.tolist()
     for label in np.unique(data.nodes[train]).tolist():
         images = train[data.nodes[train] == label]
         left = Counter(found.nodes[images].tolist())

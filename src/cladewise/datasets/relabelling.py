@@ -126,7 +126,7 @@ def with_coarse_labels(
 
 
 def with_labels_by_level(
-    dataset: Dataset, shares: str | Mapping[str, float], *, split: str = "train", seed: int = 0
+    dataset: Dataset, shares: str | Mapping[str, float] | Mapping[int, float], *, split: str = "train", seed: int = 0
 ) -> Dataset:
     r"""Cut the labels of a split's images at levels drawn from a stated distribution: free-grained labels.
 
@@ -179,7 +179,7 @@ def with_labels_by_level(
     return _changed(dataset, nodes, {"kind": "by-level", "shares": given, "split": split, "seed": seed})
 
 
-def level_shares(shares: str | Mapping[str, float], taxonomy: Taxonomy) -> dict[int, float]:
+def level_shares(shares: str | Mapping[str, float] | Mapping[int, float], taxonomy: Taxonomy) -> dict[int, float]:
     """The share of the labels at each level that has one, coarse to fine.
 
     Args:
@@ -194,7 +194,7 @@ def level_shares(shares: str | Mapping[str, float], taxonomy: Taxonomy) -> dict[
         >>> level_shares("species=0.6,family=0.4", tree), level_shares({"2": 1.0}, tree)
         ({1: 0.4, 2: 0.6}, {2: 1.0})
     """
-    listed = _listed_shares(shares) if isinstance(shares, str) else [(k, float(v)) for k, v in shares.items()]
+    listed = _listed_shares(shares) if isinstance(shares, str) else [(str(k), float(v)) for k, v in shares.items()]
     by_level = {one_level(name, taxonomy): share for name, share in listed}
     if len(by_level) < len(listed):
         raise InputError("each level once", ", ".join(name for name, _ in listed))
