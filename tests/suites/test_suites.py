@@ -27,6 +27,7 @@ from cladewise.statistics import mean_and_sd
 from cladewise.suites import jobs, read_suite, running
 from cladewise.suites.entries import TableEntry, Variant
 from cladewise.suites.jobs import SEARCH
+from cladewise.suites.locating import with_data
 from cladewise.suites.search import option_grids, search
 from cladewise.suites.suite import Settings, Suite
 from cladewise.suites.tables import Row, as_csv, as_markdown
@@ -216,6 +217,16 @@ def test_what_a_head_cannot_have_is_left_out_and_listed(here: Path, monkeypatch:
     lines = (here / "out/photos/left_out.txt").read_text().splitlines()
     assert lines[0].startswith("flat-softmax: top-down: Expected a head with a score at every node")
     assert lines[1:] == ["methods: no row has a value of severity"]  # for lack of mistakes
+
+
+@pytest.mark.parametrize("stated", ['name = "mine"\npath = "photos"', 'name = "mine"', 'name = "a"\nsource = "mine"'])
+def test_images_of_ones_own_are_where_the_suite_or_the_caller_says(here: Path, stated: str) -> None:
+    file = changed(here, 'name = "photos"', stated)
+    (entry,) = with_data(read_suite(file), None if "path" in stated else ["mine=photos"]).data
+    assert jobs.open_data(entry, searching=False).taxonomy.num_leaves == 3
+    if "path" not in stated:
+        with pytest.raises(InputError, match=r"a folder of images.*but got 'mine'"):
+            jobs.open_data(read_suite(file).data[0], searching=False)
 
 
 def test_the_search_holds_out_training_images_alone(here: Path) -> None:

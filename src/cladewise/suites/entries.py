@@ -25,10 +25,11 @@ class DataEntry:
     """A dataset and its part in the suite.
 
     Args:
-        name: Name of a dataset, or a path; any name of its own, if ``source`` says which dataset it is.
+        name: Name of a dataset, or a path; any name of its own, if ``source`` says which dataset it is, or ``path``
+            where.
         source: Name of the dataset, for several entries of one dataset.
         options: Options of its reader.
-        path: Folder of the images, where the reader needs one.
+        path: Folder of the images, where the reader needs one; of data that is no dataset with a name, its place.
         train: Split to train on.
         test: Split to report.
         search: Share of the training images that is held out for choosing settings.

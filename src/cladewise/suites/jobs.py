@@ -277,7 +277,7 @@ def _open_data(entry_json: str, searching: bool) -> Dataset:
     if entry.dataset in datasets.available():
         dataset = datasets.load(entry.dataset, **options)
     else:
-        dataset = find_data(entry.dataset, None, seed=0, **options)
+        dataset = find_data(str(options.pop("path", entry.dataset)), None, seed=0, **options)
     if entry.val and "val" not in dataset.splits:
         dataset = datasets.hold_out(dataset, entry.train, entry.val, into="val")
     if searching:
