@@ -614,3 +614,11 @@ def wait_until(happened: Callable[[], bool], seconds: float = 120) -> None:
     while not happened():
         assert time.monotonic() < deadline
         time.sleep(0.2)
+
+
+def test_the_file_of_the_documentation_is_a_suite(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "suites.md").read_text()
+    (tmp_path / "mine.toml").write_text(page.split('```toml title="mine.toml"\n')[1].split("```")[0])
+    suite = read_suite(tmp_path / "mine.toml")
+    assert suite.methods == (*methods.available(), "hxe:logits=conditional")
+    assert (suite.data[0].imbalance, suite.search is not None) == (50, True)
