@@ -164,6 +164,8 @@ def test_momentum_copies_and_several_towers_can_have_them(colours: Dataset, tmp_
 def test_where_nothing_is_tuned_they_are_refused(colours: Dataset, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="an encoder that is trained, to give adapters to, but got freeze=True"):
         engine.train(colours, method="hace", out=tmp_path / "run", freeze=True, adapter_rank=2, **FAST)
+    with pytest.raises(InputError, match="the rank of the adapters, but got adapter_targets without adapters"):
+        engine.train(colours, method="hace", out=tmp_path / "run", adapter_targets="qkv", **FAST)
     with pytest.raises(InputError, match="'query', which test_vit lacks"):
         engine.train(colours, method="hace", out=tmp_path / "run", adapter_targets="query", **VIT, **FAST)
     assert not (tmp_path / "run").exists() or not list((tmp_path / "run").glob("*.toml"))

@@ -76,9 +76,13 @@ def _adapt(wanted: BackboneConfig, towers: Sequence[backbones.Backbone], head: H
     A text encoder without a layer that can have one, such as a table of n-grams, is trained as it is.
 
     Raises:
-        InputError: No encoder is trained.
+        InputError: No encoder is trained, or adapters are described but have no rank.
     """
     if not wanted.adapter_rank:
+        described = [name for name in ("adapter_targets", "adapter_alpha") if getattr(wanted, name)]
+        if described:
+            got = f"{described[0]} without adapters"
+            raise InputError("the rank of the adapters", got, advice="Give adapter_rank=8, for example.")
         return
     inner = [encoder for encoder in head.encoders() if isinstance(encoder, TextEncoder) and adapters.can_adapt(encoder)]
     if not towers and not inner:
