@@ -13,7 +13,8 @@ def test_choose_prints_a_table_and_writes_page_and_record(here: Any, run: str) -
     assert code == 0, err
     choice = read_rule_choice("choose.json")
     lines = out.splitlines()
-    assert lines[0].startswith(f"test: {choice.num_images} images, {len(choice.unbeaten)} rules")
+    number = f"{len(choice.unbeaten)} of {len(choice.rules)}"
+    assert lines[0].startswith(f"test: {choice.num_images} images, {number} rules, those that no other beats")
     printed = [line.split("│")[1].strip() for line in lines if line.startswith("│")]
     assert printed == [rule.rule for rule in choice.unbeaten]
     assert [line.partition(":")[0] for line in lines if line.startswith("right at least")] == [

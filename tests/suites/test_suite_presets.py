@@ -278,7 +278,7 @@ MISTAKES = {
     "kind": (
         'kind = "curve"',
         'kind = "curves"',
-        "a kind of figure: curve, operating, t-sne, but got 'curves' at .* figure figure-5",
+        "a kind of figure: curve, conditions, operating, t-sne, but got 'curves' at .* figure figure-5",
     ),
     "axis": (
         'x = "confusion"',
