@@ -204,7 +204,7 @@ MISTAKES = {
         lambda t: with_wrong_parents(t, 1.0, 0),
         r"can move to another parent of the same level, but got 5 leaves \(4 of 5 can move\)\. .* at most 0\.8\.",
     ),
-    "flat": (lambda _: with_wrong_parents(Taxonomy.from_paths([("a",), ("b",)]), 0.5, 0), "\(0 of 2 can move\)"),
+    "flat": (lambda _: with_wrong_parents(Taxonomy.from_paths([("a",), ("b",)]), 0.5, 0), r"\(0 of 2 can move\)"),
     "chains": (
         lambda _: with_wrong_parents(Taxonomy.from_paths([("a", "x"), ("b", "y")]), 0.5, 0),
         "leaves with siblings, but got 1 leaf without siblings. Move a larger share",
