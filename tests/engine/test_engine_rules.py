@@ -367,3 +367,19 @@ def test_inferences_are_what_predictions_pass_through(probe: Run) -> None:
     calls: list[int] = []
     evaluate_all(probe, inferences=[Counting()], decisions=["leaf", "majority", "levels"], progress=False)
     assert len(calls) == 1  # not once a decision
+
+
+def test_metrics_of_a_prediction_are_computed_once_for_its_decisions(
+    probe: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed: list[int] = []
+    intervals = outcomes.metrics.curve_intervals
+
+    def counted(sequence: Any, *given: Any, **named: Any) -> Any:
+        computed.append(sequence.num_images)
+        return intervals(sequence, *given, **named)
+
+    monkeypatch.setattr(outcomes.metrics, "curve_intervals", counted)
+    leaf, majority, levels = evaluate_all(probe, decisions=["leaf", "majority", "levels"], progress=False)
+    assert computed == [leaf.num_images]
+    assert leaf.metrics["ap"] == majority.metrics["ap"] == levels.metrics["ap"]

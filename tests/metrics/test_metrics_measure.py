@@ -11,7 +11,7 @@ import torch
 from cladewise import metrics
 from cladewise.decisions import LabelSets, Leaf, Levels, Majority, pareto_sequence
 from cladewise.errors import InputError
-from cladewise.metrics import measure
+from cladewise.metrics import measure, streaming
 from cladewise.records.metric_names import METRIC_TEXTS
 from cladewise.taxonomy import Taxonomy
 from reference.given_predictions import random_prediction
@@ -79,3 +79,9 @@ def test_torchmetrics_is_imported_for_streams_alone() -> None:
     code = "import sys, cladewise.metrics as m; print('torchmetrics' in sys.modules, m.SetSizes.__module__)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.split() == ["False", "cladewise.metrics.streaming.set_sizes"]
+
+
+def test_every_stream_is_a_name_of_the_metrics() -> None:
+    """They are listed there once more, since their package loads torchmetrics."""
+    modules = {name: getattr(getattr(metrics, name), "__module__", "") for name in metrics.__all__}
+    assert {name for name, of in modules.items() if of.startswith(streaming.__name__)} == {*streaming.__all__}

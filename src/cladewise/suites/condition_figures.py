@@ -26,9 +26,9 @@ from cladewise.suites.suite import Suite
 from cladewise.suites.tables import row_values
 
 FULL_COLOUR = 90
-"""Percentile of the differences in size that has the full colour, so that one that fails does not pale the others."""
+"""Percentile of the absolute differences that has the full colour, so that one failed method does not pale the rest."""
 SHADES = LinearSegmentedColormap.from_list("worse to better", [color(1), "#ffffff", color(0)])
-"""From worse than the baseline to better."""
+"""Colours from worse than the baseline, through white, to better."""
 
 Array = npt.NDArray[np.float64]
 Measured = Mapping[tuple[str, str], Mapping[str, Spread]]

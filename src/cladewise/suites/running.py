@@ -168,14 +168,14 @@ class _Benchmark:
         return [*pages, *records, *tables]
 
     def _pages(self, runs: Mapping[str, list[Run]]) -> list[Path]:
-        """A report of all runs; where there are conditions, a report of each, for a page holds so many rows."""
+        """A report of all runs, or of those under each condition: a page of all conditions would be too large."""
         by_condition: dict[str, dict[str, list[Run]]] = {}
         for label, of_method in runs.items():
             by_condition.setdefault(self.suite.variant(label).condition, {})[label] = of_method
         return [self._page(condition, under) for condition, under in by_condition.items()]
 
     def _page(self, condition: str, runs: Mapping[str, list[Run]]) -> Path:
-        """A report; of variants that come to the same configuration it shows one."""
+        """The report under a condition; of variants that come to the same configuration it shows one."""
         distinct: dict[str, Run] = {}
         for run in (run for of_method in runs.values() for run in of_method):
             distinct.setdefault(_key(run), run)

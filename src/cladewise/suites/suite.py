@@ -182,8 +182,8 @@ class Suite:
                     if decide not in of_inference:
                         of_inference.append(decide)
         preferred = wanted.get(OWN) or wanted.get(NO_INFERENCE) or []
-        knows = len(preferred) == 1 or bool({OWN, "leaf"} & {*preferred})
-        if sum(map(len, wanted.values())) != 1 and not knows:
+        is_clear = len(preferred) == 1 or bool({OWN, "leaf"} & {*preferred})  # as the report prefers them
+        if sum(map(len, wanted.values())) != 1 and not is_clear:
             wanted.setdefault(OWN, []).append(OWN)
         return wanted
 
